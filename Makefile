@@ -1,0 +1,43 @@
+# One environment in .venv, made by whichever of these targets comes first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: demo test test-fast check lint format bench clean
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev
+	@touch $@
+
+demo: $(VENV)/.core
+	PYTHON=$(BIN)/python BIN=$(BIN) DEMO=$(DEMO) sh scripts/demo.sh
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.core
+	$(BIN)/python -m evals.bench.question
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,1 @@
+"""The agent: questions in, gated claims out."""

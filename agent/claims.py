@@ -1,0 +1,115 @@
+"""Claims from evidence: the one way in which evidence is put into an answer, a finding or an impression.
+
+The embedded reasoner writes claims with these functions; the grounding gate derives them again from the evidence that
+a claim cites and refuses every claim that differs, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agent.interpret import choose_option
+from agent.query import Kind, Query, load_kinds
+from agent.report_model import Binding
+from agent.state import Claim, Level, RunState, Target
+from agent.wording import Sentence, describe
+from tools.types import Evidence, Scalar
+
+
+def claim_id(level: Level, one: Evidence, query: int | None = None) -> str:
+    """Identifier of a claim within a conclusion."""
+    return f"{level}-{one.id}" if query is None else f"{level}-{query + 1}"
+
+
+def statement(level: Level, one: Evidence, evidence: Mapping[str, Evidence]) -> Claim:
+    """A finding or impression: what one piece of evidence says."""
+    sentence = describe(one, evidence)
+    return Claim(
+        id=claim_id(level, one),
+        level=level,
+        evidence=_ids([one], sentence.cited),
+        target=one.target,
+        quantity=one.quantity,
+        value=one.value,
+        unit=one.unit,
+        state=one.state,
+        lower_bound=one.lower_bound,
+        text=sentence.text,
+        bindings=tuple(sentence.bindings),
+    )
+
+
+def answer(
+    index: int,
+    query: Query,
+    decisive: Evidence,
+    also: Sequence[Evidence],
+    evidence: Mapping[str, Evidence],
+    options: Sequence[str],
+) -> Claim:
+    """The answer to a query from its decisive evidence.
+
+    Args:
+        index: number of the query.
+        query: the query.
+        decisive: the evidence that is the answer.
+        also: evidence that is told as well.
+        evidence: everything known.
+        options: choices, if any; the letter is chosen by value, never by position.
+    """
+    kind = load_kinds()[query.kind]
+    value = _value(query, kind, decisive)
+    sentence = Sentence(evidence)
+    if kind.answer.form == "boolean" and isinstance(value, bool):
+        sentence.bind("Yes." if value else "No.", decisive, "value")
+        sentence.say(" ")
+    for number, one in enumerate((decisive, *also)):
+        part = describe(one, evidence)
+        shift = len(sentence.text) + (1 if number else 0)
+        sentence.say((" " if number else "") + part.text)
+        sentence.bindings += [_shifted(binding, shift) for binding in part.bindings]
+    letter = None
+    if options:
+        letter = choose_option(
+            options, value=value, unit=decisive.unit, uncertainty=decisive.uncertainty, state=decisive.state,
+            form=kind.answer.form, lower_bound=decisive.lower_bound, structures=query.structures,
+        ).letter  # fmt: skip
+    return Claim(
+        id=claim_id("answer", decisive, index),
+        level="answer",
+        query=index,
+        evidence=_ids([decisive, *also], sentence.cited),
+        target=decisive.target,
+        quantity=decisive.quantity,
+        value=value,
+        unit=decisive.unit,
+        state=decisive.state,
+        lower_bound=decisive.lower_bound,
+        option=letter,
+        text=sentence.text,
+        bindings=tuple(sentence.bindings),
+    )
+
+
+def answer_for(state: RunState, target: Target) -> Claim | None:
+    """The answer that the state's evidence gives to one of its queries; None while evidence is missing."""
+    query = state.queries[target.query]
+    decisive = state.lookup(target.decisive)
+    if not isinstance(query, Query) or decisive is None:
+        return None
+    also = [one for ref in target.also if (one := state.lookup(ref)) is not None]
+    return answer(target.query, query, decisive, also, state.evidence, state.request.options)
+
+
+def _value(query: Query, kind: Kind, decisive: Evidence) -> Scalar:
+    if kind.answer.form == "boolean" and query.negated and isinstance(decisive.value, bool):
+        return not decisive.value
+    return decisive.value
+
+
+def _ids(first: Sequence[Evidence], cited: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*(one.id for one in first), *cited]))
+
+
+def _shifted(binding: Binding, by: int) -> Binding:
+    return binding.model_copy(update={"start": binding.start + by, "end": binding.end + by})

@@ -1,0 +1,69 @@
+"""The command line, assembled from entry points of the group ``tumortrace.commands``.
+
+What the user did wrong ends in one sentence and the exit code of its error; anything else is a programming error and
+shows its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib.metadata import entry_points, version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agent.errors import SeriesChoiceError, TumorTraceError
+
+GROUP = "tumortrace.commands"
+INTERRUPTED = 130
+
+
+def build_app() -> typer.Typer:
+    """The app with every registered command."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Ask questions about a CT scan; every number in an answer traces to its evidence. Research use only.",
+    )
+
+    @app.callback()
+    def main_options(
+        show_version: Annotated[
+            bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
+        ] = False,
+    ) -> None:
+        if show_version:
+            typer.echo(f"tumortrace {version('tumortrace')}")
+            raise typer.Exit
+
+    main_options.__doc__ = None
+    for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
+        point.load()(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        build_app()()
+    except TumorTraceError as error:
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(f"Error: {error}", markup=False)
+        if isinstance(error, SeriesChoiceError):
+            for uid, line in error.series.items():
+                console.print(f"  {uid}  {line}", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+if __name__ == "__main__":
+    main()

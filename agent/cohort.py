@@ -1,0 +1,252 @@
+"""Cohorts: many cases through the same engine, crash-safe.
+
+A job is finished when its result file is there; it is written last and atomically. Its key covers everything that the
+answer depends on (the row, and size and time of every file it names), so a changed row or file is done again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict
+
+from agent.engine import CaseFiles, Engine, open_case
+from agent.errors import TumorTraceError, UsageError
+from agent.files import atomic_write
+from agent.models.embedded import EmbeddedReasoner
+from agent.report_model import Report
+from agent.settings import Settings
+from tools.base import CaseSettings
+from tools.types import content_hash
+
+MAX_MANIFEST_BYTES = 64 * 2**20
+MAX_ROWS = 1_000_000
+_COLUMNS = ("case", "scan", "labels", "question", "class_map", "phase", "series", "options")
+
+
+class Job(BaseModel):
+    """One row of a manifest, with absolute paths.
+
+    Attributes:
+        case: name of the case; the row's number where the manifest gives none.
+        scan: path of the scan.
+        labels: path of the labels.
+        question: the question; None for a report on everything.
+        class_map: name or path of a class map.
+        phase: declared contrast phase.
+        series: SeriesInstanceUID.
+        options: choices, separated by "|" in the manifest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    case: str
+    scan: Path
+    labels: Path | None = None
+    question: str | None = None
+    class_map: str | None = None
+    phase: Literal["native", "arterial", "portal", "delayed"] | None = None
+    series: str | None = None
+    options: tuple[str, ...] = ()
+
+    def key(self) -> str:
+        """Hash of the row and of the size and time of the files that it names."""
+        files = [_stamp(path) for path in (self.scan, self.labels) if path is not None]
+        return content_hash([self.model_dump(mode="json"), files])[:16]
+
+
+class Result(BaseModel):
+    """What became of a job; one row of ``results.csv``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    case: str
+    key: str
+    outcome: Literal["finished", "failed"]
+    question: str | None = None
+    status: str | None = None
+    state: str | None = None
+    value: str | None = None
+    unit: str | None = None
+    option: str | None = None
+    lower_bound: float | None = None
+    uncertainty: float | None = None
+    text: str | None = None
+    reason: str | None = None
+    run_id: str | None = None
+    folder: str | None = None
+    error: str | None = None
+
+
+Worker = Callable[[Job], Result]
+Pool = Callable[[Sequence[Job], Worker], Iterator[Result]]
+"""How jobs are spread: a pool takes the jobs and the worker and yields results in any order."""
+
+
+def one_after_another(jobs: Sequence[Job], worker: Worker) -> Iterator[Result]:
+    """The simplest pool: this process, one job at a time."""
+    return map(worker, jobs)
+
+
+def read_manifest(path: Path) -> list[Job]:
+    """Jobs of a CSV manifest; paths are relative to the manifest's folder.
+
+    Raises:
+        UsageError: naming the line where it cannot be read.
+    """
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise UsageError(f"The manifest {path} is larger than {MAX_MANIFEST_BYTES // 2**20} MiB; split it.")
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"There is no manifest at {path}.") from None
+    except IsADirectoryError:
+        raise UsageError(f"The manifest {path} is a folder; give a CSV file.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"The manifest {path} is not a text file in UTF-8.") from None
+    rows = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        columns = [name.strip().lower() for name in rows.fieldnames or ()]
+        rows.fieldnames = columns
+        unknown = [name for name in columns if name not in _COLUMNS]
+        if "scan" not in columns or unknown:
+            what = f"has unknown columns ({', '.join(unknown)})" if unknown else "has no column “scan”"
+            raise UsageError(f"The manifest {path} {what}; its first line may name {', '.join(_COLUMNS)}.")
+        jobs = [_job(row, rows.line_num, path) for row in rows]
+    except csv.Error as error:
+        raise UsageError(f"Line {rows.line_num} of the manifest {path} is not valid CSV ({error}).") from error
+    if not jobs or len(jobs) > MAX_ROWS:
+        raise UsageError(f"The manifest {path} has {len(jobs)} rows; give between 1 and {MAX_ROWS}.")
+    names = [job.case for job in jobs]
+    for name in {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ():
+        raise UsageError(f"The manifest {path} names the case {name!r} more than once; give each row its own.")
+    return jobs
+
+
+def _job(row: dict[str, str | None], line: int, manifest: Path) -> Job:
+    if None in row:
+        raise UsageError(f"Line {line} of the manifest {manifest} has more cells than the first line has names.")
+    cells = {name: value.strip() for name, value in row.items() if value and value.strip()}
+    if "scan" not in cells:
+        raise UsageError(f"Line {line} of the manifest {manifest} names no scan.")
+    folder = manifest.absolute().parent
+    fields: dict[str, object] = {"case": f"row-{line - 1:05d}", **cells, "scan": folder / cells["scan"]}
+    if "labels" in cells:
+        fields["labels"] = folder / cells["labels"]
+    if "options" in cells:
+        fields["options"] = tuple(part.strip() for part in cells["options"].split("|") if part.strip())
+    # A class map is a known name or a path; only what is there as a file is taken as one.
+    if "class_map" in cells and (folder / cells["class_map"]).is_file():
+        fields["class_map"] = str(folder / cells["class_map"])
+    try:
+        return Job.model_validate(fields)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"Line {line} of the manifest {manifest}: {where}: {first['msg']}.") from error
+
+
+def run_job(job: Job, out: Path, settings: Settings) -> Result:
+    """Run one job; what the user did wrong becomes a failed result, anything else surfaces.
+
+    Args:
+        job: the job.
+        out: folder of the cohort.
+        settings: settings of the program.
+    """
+    key = job.key()
+    folder = out / "cases" / key
+    case_settings = CaseSettings(phase=job.phase)
+    try:
+        case = open_case(CaseFiles(job.scan, job.labels, job.class_map, job.series, case_settings))
+        made, _ = Engine(settings, EmbeddedReasoner()).ask(case, job.question, options=job.options, out=folder)
+        result = _result(job, key, made)
+    except TumorTraceError as error:
+        result = Result(case=job.case, key=key, outcome="failed", question=job.question, error=str(error))
+    atomic_write(_result_path(out, key), result.model_dump_json(indent=1) + "\n")
+    return result
+
+
+def run_cohort(
+    jobs: Sequence[Job],
+    out: Path,
+    settings: Settings,
+    *,
+    pool: Pool = one_after_another,
+    progress: Callable[[int, int], None] = lambda finished, planned: None,
+) -> list[Result]:
+    """Run all jobs that are not finished; ``results.csv`` is brought up to date after each.
+
+    Args:
+        jobs: the jobs.
+        out: folder of the cohort.
+        settings: settings of the program.
+        pool: how the jobs are spread.
+        progress: told of finished and planned jobs.
+
+    Returns:
+        One result per job, in the order of the manifest.
+    """
+    (out / "cases").mkdir(parents=True, exist_ok=True)
+    known: dict[str, Result] = {}
+    for job in jobs:
+        result = _finished(out, job)
+        if result is not None:
+            known[job.case] = result
+    todo = [job for job in jobs if job.case not in known]
+    progress(len(known), len(jobs))
+    for result in pool(todo, lambda job: run_job(job, out, settings)):
+        known[result.case] = result
+        _write_results(out, [known[job.case] for job in jobs if job.case in known])
+        progress(len(known), len(jobs))
+    ordered = [known[job.case] for job in jobs]
+    _write_results(out, ordered)
+    return ordered
+
+
+def _result_path(out: Path, key: str) -> Path:
+    return out / "cases" / f"{key}.json"
+
+
+def _finished(out: Path, job: Job) -> Result | None:
+    path = _result_path(out, job.key())
+    try:
+        result = Result.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, pydantic.ValidationError):
+        return None
+    return result if result.outcome == "finished" and result.case == job.case else None
+
+
+def _result(job: Job, key: str, made: Report) -> Result:
+    row = Result(
+        case=job.case, key=key, outcome="finished", question=job.question, status=made.status,
+        run_id=made.run_id, folder=str(Path(made.trace).parent),
+    )  # fmt: skip
+    answer = made.answer
+    if answer is not None:
+        row.state, row.text, row.reason = answer.state.value, answer.text, answer.reason
+        row.value = None if answer.value is None else str(answer.value)
+        row.unit, row.option = answer.unit, answer.option
+        row.lower_bound, row.uncertainty = answer.lower_bound, answer.uncertainty
+    return row
+
+
+def _write_results(out: Path, results: Iterable[Result]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(Result.model_fields))
+    writer.writeheader()
+    for result in results:
+        row = result.model_dump()
+        # A spreadsheet must not take text from a manifest for a formula.
+        writer.writerow({k: f"'{v}" if isinstance(v, str) and v[:1] in "=+@\t\r" else v for k, v in row.items()})
+    atomic_write(out / "results.csv", text.getvalue())
+
+
+def _stamp(path: Path) -> list[list[str | int]]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]

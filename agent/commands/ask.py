@@ -1,0 +1,94 @@
+"""``tumortrace ask`` and ``tumortrace report``: one case, one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agent.commands import options as o
+from agent.commands.profile import print_profile
+from agent.engine import CaseFiles, Engine, open_case
+from agent.report import render_terminal
+from agent.report_model import Report
+from agent.reporting import report_json
+from agent.services import Profile
+from agent.settings import Settings
+
+UNRESOLVED = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add both commands."""
+    app.command("ask")(ask)
+    app.command("report")(report)
+
+
+def ask(
+    scan: o.ScanArgument,
+    question: Annotated[str, typer.Argument(help="The question, in plain English.")],
+    labels: o.LabelsOption = None,
+    class_map: o.ClassMapOption = None,
+    option: Annotated[list[str] | None, typer.Option("--option", help="A choice; repeat for A, B, C, …")] = None,
+    phase: o.PhaseOption = None,
+    patient: o.PatientOption = None,
+    series: o.SeriesOption = None,
+    prefer: o.PreferOption = None,
+    model: o.ModelOption = "embedded",
+    as_json: o.JsonOption = False,
+    out: o.OutOption = None,
+    resume: o.ResumeOption = None,
+    profile: o.ProfileOption = False,
+) -> None:
+    """Ask a question about a scan.
+
+    Exit codes: 0 answered (an honest "not measurable" is an answer), 1 integrity failure, 2 bad input, 3 unresolved.
+    """
+    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer)
+    _run(files, question, tuple(option or ()), model, as_json, out, resume, profile)
+
+
+def report(
+    scan: o.ScanArgument,
+    labels: o.LabelsOption = None,
+    class_map: o.ClassMapOption = None,
+    phase: o.PhaseOption = None,
+    patient: o.PatientOption = None,
+    series: o.SeriesOption = None,
+    prefer: o.PreferOption = None,
+    model: o.ModelOption = "embedded",
+    as_json: o.JsonOption = False,
+    out: o.OutOption = None,
+    resume: o.ResumeOption = None,
+    profile: o.ProfileOption = False,
+) -> None:
+    """Report on a scan without a question: every labelled structure, every rule that applies."""
+    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer)
+    _run(files, None, (), model, as_json, out, resume, profile)
+
+
+def _run(
+    files: CaseFiles, question: str | None, choices: tuple[str, ...], model: str, as_json: bool,
+    out: Path | None, resume: str | None, with_profile: bool,
+) -> None:  # fmt: skip
+    profile = Profile()
+    chosen = o.choose_model(model)
+    with o.progress_bar(quiet=as_json) as progress:
+        case = open_case(files, profile, progress)
+        engine = Engine(Settings(), chosen, progress, profile)
+        made, _ = engine.ask(case, question, options=choices, out=out, resume=resume)
+    show(made, as_json=as_json)
+    if with_profile:
+        print_profile(profile, Console(stderr=True))
+    if made.status == "unresolved":
+        raise typer.Exit(UNRESOLVED)
+
+
+def show(made: Report, *, as_json: bool) -> None:
+    """Print a report: one JSON object, or for reading."""
+    if as_json:
+        typer.echo(report_json(made))
+    else:
+        render_terminal(made, Console())

@@ -1,0 +1,75 @@
+"""``tumortrace chat``: questions and follow-ups about one scan in the terminal."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+from rich.prompt import Prompt
+
+from agent.commands import options as o
+from agent.engine import Engine, open_case
+from agent.errors import InputError
+from agent.query import Query
+from agent.report_model import Report
+from agent.settings import Settings
+
+_LEAVE = {"quit", "exit", "bye", "q"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("chat")(chat)
+
+
+def chat(
+    scan: o.ScanArgument,
+    labels: o.LabelsOption = None,
+    class_map: o.ClassMapOption = None,
+    phase: o.PhaseOption = None,
+    patient: o.PatientOption = None,
+    series: o.SeriesOption = None,
+    prefer: o.PreferOption = None,
+    model: o.ModelOption = "embedded",
+) -> None:
+    """Talk about one scan. Every answer is a run of its own with a trace; "why" shows the last one's evidence."""
+    console = Console(highlight=False)
+    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer)
+    with o.progress_bar() as progress:
+        case = open_case(files, progress=progress)
+    engine = Engine(Settings(), o.choose_model(model))
+    console.print("Ask about the scan. “why” shows the evidence of the last answer, “quit” leaves.", markup=False)
+    previous: tuple[Query, ...] = ()
+    last: Report | None = None
+    while True:
+        try:
+            words = Prompt.ask("[bold]you[/bold]", console=console).strip()
+        except (EOFError, KeyboardInterrupt):
+            console.print()
+            return
+        if words.lower() in _LEAVE:
+            return
+        if not words:
+            continue
+        if words.lower().rstrip("?") in {"why", "evidence", "show evidence"}:
+            _why(console, last)
+            continue
+        try:
+            last, state = engine.ask(case, words, previous=previous)
+        except InputError as error:
+            console.print(str(error), markup=False)
+            continue
+        understood = tuple(query for query in state.queries if isinstance(query, Query))
+        previous = understood or previous
+        for answer in last.answers:
+            console.print(answer.text, markup=False)
+        console.print(f"[dim]{last.status}, run {last.run_id}[/dim]")
+
+
+def _why(console: Console, last: Report | None) -> None:
+    if last is None:
+        console.print("Nothing was asked yet.")
+        return
+    for ident in dict.fromkeys(ident for answer in last.answers for ident in answer.evidence):
+        one = last.evidence[ident]
+        value = one.value if one.value is not None else one.reason
+        console.print(f"  {ident}: {value} {one.unit or ''} [{one.state}] — {one.method}", markup=False)

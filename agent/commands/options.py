@@ -1,0 +1,123 @@
+"""Options that several commands share, and how they become a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from agent.engine import CaseFiles
+from agent.errors import UsageError
+from agent.models.embedded import EmbeddedReasoner
+from agent.models.protocol import ReasoningModel
+from agent.services import Progress as Report
+from agent.services import silent
+from tools.base import CaseSettings
+from tools.rules.model import load_rules
+
+
+class Phase(StrEnum):
+    """Contrast phases that can be declared."""
+
+    NATIVE = "native"
+    ARTERIAL = "arterial"
+    PORTAL = "portal"
+    DELAYED = "delayed"
+
+
+ScanArgument = Annotated[Path, typer.Argument(help="NIfTI file, DICOM folder or file, or zip of either.")]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="Label map (NIfTI), folder with one mask per structure, or DICOM SEG.")
+]
+ClassMapOption = Annotated[
+    str | None,
+    typer.Option("--class-map", help="Names of the labels: total, msd-liver, … or a JSON, CSV or YAML file."),
+]
+PhaseOption = Annotated[Phase | None, typer.Option("--phase", help="Contrast phase, if you know it.")]
+PatientOption = Annotated[str | None, typer.Option("--patient", help="Facts such as age=63,sex=F.")]
+SeriesOption = Annotated[str | None, typer.Option("--series", help="SeriesInstanceUID, where there are several.")]
+PreferOption = Annotated[
+    list[str] | None, typer.Option("--prefer", help="Source to follow where rules conflict; repeatable.")
+]
+ModelOption = Annotated[str, typer.Option("--model", help="Reasoning model: embedded.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object, and nothing else.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the report and the trace.")]
+ResumeOption = Annotated[str | None, typer.Option("--resume", help="Go on with an interrupted run (id or folder).")]
+ProfileOption = Annotated[bool, typer.Option("--profile", help="Show where the time and the memory went.")]
+
+
+def case_files(
+    scan: Path,
+    labels: Path | None = None,
+    class_map: str | None = None,
+    series: str | None = None,
+    phase: str | None = None,
+    patient: str | None = None,
+    prefer: list[str] | None = None,
+) -> CaseFiles:
+    """A case from the options that describe it.
+
+    Raises:
+        UsageError: where an option cannot be read.
+    """
+    sources = {rule.source for rule in load_rules().values()}
+    for source in prefer or []:
+        if source not in sources:
+            raise UsageError(f"No rule comes from the source {source!r}; --prefer takes {', '.join(sorted(sources))}.")
+    settings = CaseSettings(phase=phase, patient=parse_patient(patient), prefer=tuple(prefer or ()))
+    return CaseFiles(scan, labels, class_map, series, settings)
+
+
+def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:
+    """Facts from ``name=value`` pairs separated by commas, sorted by name.
+
+    Raises:
+        UsageError: where it is not of that form, or too long.
+    """
+    if not text:
+        return ()
+    if len(text) > 500:
+        raise UsageError("--patient takes a few facts such as age=63,sex=F; this is longer than 500 characters.")
+    facts = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip().isidentifier() or not value.strip():
+            raise UsageError(
+                f"--patient takes name=value pairs separated by commas (age=63,sex=F), not {part.strip()!r}."
+            )
+        facts[name.strip().lower()] = value.strip()
+    return tuple(sorted(facts.items()))
+
+
+def choose_model(name: str) -> ReasoningModel:
+    """The reasoning model of this name.
+
+    Raises:
+        UsageError: for an unknown one.
+    """
+    if name == "embedded":
+        return EmbeddedReasoner()
+    raise UsageError(f"There is no model {name!r}; --model takes: embedded.")
+
+
+@contextmanager
+def progress_bar(*, quiet: bool = False) -> Iterator[Report]:
+    """A progress bar with the time left on a terminal's stderr; nothing where there is no terminal."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield silent
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        row = bar.add_task("starting", total=None)
+
+        def show(what: str, finished: int, planned: int) -> None:
+            bar.update(row, description=what.replace("_", " "), completed=finished, total=planned or None)
+
+        yield show

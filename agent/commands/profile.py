@@ -1,0 +1,38 @@
+"""Where the time and the memory of a run went."""
+
+from __future__ import annotations
+
+import resource
+
+from rich.console import Console
+from rich.table import Table
+
+from agent.services import Profile
+
+
+def summarise(profile: Profile) -> dict[str, float]:
+    """Seconds by part: load, measure, report (with pictures), and graph, which is everything else of the run.
+
+    The graph's own time contains the tools, the pictures and the report; they are taken out of it.
+    """
+    seconds = profile.seconds
+    load = sum(value for name, value in seconds.items() if name.startswith("load"))
+    measure = sum(value for name, value in seconds.items() if name.startswith("tool: "))
+    made = seconds.get("pictures", 0.0) + seconds.get("report", 0.0)
+    graph = max(0.0, seconds.get("graph", 0.0) - measure - made) + seconds.get("trace and checkpoints", 0.0)
+    return {"load": load, "measure": measure, "graph": graph, "report": made}
+
+
+def print_profile(profile: Profile, console: Console) -> None:
+    """Print the parts with their shares, each tool, and the peak of resident memory."""
+    parts = summarise(profile)
+    total = sum(parts.values()) or 1.0
+    table = Table("part", "seconds", "share")
+    for name, value in parts.items():
+        table.add_row(name, f"{value:.3f}", f"{100 * value / total:.1f} %")
+    for name, value in sorted(profile.seconds.items()):
+        if name.startswith(("tool: ", "load ")):
+            table.add_row(f"  {name}", f"{value:.3f}", "")
+    console.print(table)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    console.print(f"peak memory {peak:.0f} MiB")

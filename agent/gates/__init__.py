@@ -1,0 +1,1 @@
+"""Gates of the critic, one file each."""

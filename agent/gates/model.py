@@ -1,0 +1,79 @@
+"""What a gate is: a small pure function over typed state. A new gate is one new file in this package."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+import agent.gates
+from agent.state import Conclusion, Objection, RunState, Task
+from tools.base import CaseSettings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a gate found.
+
+    Attributes:
+        outcome: pass, fail or not applicable.
+        reason: one sentence.
+        objections: one for every claim refused.
+        repairs: tasks that could mend it.
+    """
+
+    outcome: Literal["pass", "fail", "not_applicable"]
+    reason: str
+    objections: tuple[Objection, ...] = ()
+    repairs: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """What a gate may look at."""
+
+    state: RunState
+    conclusion: Conclusion
+    settings: CaseSettings = field(default_factory=CaseSettings)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A named gate.
+
+    Attributes:
+        name: shown in verdicts.
+        order: gates run in this order.
+        check: the pure function.
+    """
+
+    name: str
+    order: int
+    check: Callable[[View], Finding]
+
+
+def passed(reason: str) -> Finding:
+    """The gate has nothing to object to."""
+    return Finding("pass", reason)
+
+
+def judged(objections: list[Objection], fine: str, repairs: tuple[Task, ...] = ()) -> Finding:
+    """Fail with the objections if there are any, else pass."""
+    if not objections:
+        return passed(fine)
+    first = objections[0]
+    more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
+    return Finding("fail", f"{first.claim or 'an answer'}: {first.expected}{more}", tuple(objections), repairs)
+
+
+@cache
+def load_gates() -> tuple[Gate, ...]:
+    """Every `GATE` of the modules in this package, in order."""
+    modules = [
+        importlib.import_module(f"agent.gates.{info.name}") for info in pkgutil.iter_modules(agent.gates.__path__)
+    ]
+    gates = [module.GATE for module in modules if hasattr(module, "GATE")]
+    return tuple(sorted(gates, key=lambda gate: gate.order))

@@ -1,0 +1,45 @@
+"""Rules: everything derived (verdicts, comparisons, sums, ratios) is computed again and must come out equal."""
+
+from __future__ import annotations
+
+from agent.errors import ToolError
+from agent.gates.model import Finding, Gate, View, judged
+from agent.gates.validity import closure
+from agent.state import Objection
+from tools.base import Facts
+from tools.registry import load_tools
+from tools.types import Evidence
+
+
+def check(view: View) -> Finding:
+    """Make every derived piece of evidence that a claim rests on again."""
+    objections = []
+    count = 0
+    for claim in view.conclusion.claims:
+        for one in closure(view.state, claim.evidence):
+            tool = load_tools().get(one.tool)
+            if tool is None or not tool.derives:
+                continue
+            count += 1
+            problem = _recomputed(one, view)
+            if problem is not None:
+                objections.append(Objection(gate="rules", claim=claim.id, evidence=one.id, expected=problem))
+                break
+    if not count:
+        return Finding("not_applicable", "no claim rests on a derived value")
+    return judged(objections, f"{count} derived values came out the same when computed again")
+
+
+def _recomputed(one: Evidence, view: View) -> str | None:
+    facts = Facts(evidence=view.state.evidence, settings=view.settings)
+    try:
+        again = load_tools()[one.tool].call(facts, one.arguments)
+    except ToolError as error:
+        # A call that fails again is the failure that the evidence reports.
+        return None if one.quantity == "failure" else f"{one.id}: {error}"
+    if one.id not in {other.id for other in again}:
+        return f"{one.id} does not follow from its inputs"
+    return None
+
+
+GATE = Gate("rules", 40, check)

@@ -1,0 +1,108 @@
+"""From free English to typed questions, and from values to the options of a multiple choice.
+
+A question is understood only if every word of it is accounted for; what is left over makes it `NotUnderstood`,
+with the words named, and nothing else is answered in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from agent.errors import UsageError
+from agent.interpret.clauses import sentence
+from agent.interpret.follow_up import Antecedent, last_question
+from agent.interpret.match import Fit, Misfit
+from agent.interpret.nearest import likely_typo, nearest_questions
+from agent.interpret.options import OptionChoice, choose_option
+from agent.interpret.reading import Item, read, user_names
+from agent.interpret.scan_words import Token, tokenise
+from agent.query import NotUnderstood, Query
+
+__all__ = ["OptionChoice", "choose_option", "interpret"]
+
+MAX_CHARACTERS = 2000
+MAX_QUESTIONS = 12
+_STOPS = frozenset({"?", ".", "!", ";"})
+_SAYS_NOTHING = ("polite", "joint", "mark", "tag")
+
+
+def interpret(
+    text: str, *, previous: Sequence[Query] = (), available: Collection[str] = ()
+) -> list[Query | NotUnderstood]:
+    """Understand the questions of a text.
+
+    Args:
+        text: one or several questions in English.
+        previous: what was asked before in the same dialogue, the last one last; follow-ups complete themselves
+            from its last question.
+        available: identifiers of the structures labelled in the scan: names that only the user knows are
+            found by them, and the nearest questions speak of them. They never change what is understood
+            otherwise.
+
+    Returns:
+        in the order of the text, a query per question (one per structure where several are asked about), or
+        why a question was not understood.
+
+    Raises:
+        UsageError: a text too long, or with too many questions.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise UsageError(
+            f"The question has {len(text)} characters; please ask in at most {MAX_CHARACTERS}."
+        )
+    names = user_names(available)
+    entries: list[Query | NotUnderstood] = []
+    before = last_question(previous, names)
+    sentences = _sentences(tokenise(text))
+    if len(sentences) > MAX_QUESTIONS * 4:
+        raise UsageError(f"Please ask at most {MAX_QUESTIONS} questions at once.")
+    for tokens in sentences:
+        items = read([token for token in tokens if token.text not in _STOPS], names)
+        if not items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in items):
+            continue
+        for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part)):  # type: ignore[misc]
+            if isinstance(piece.found, Fit):
+                entries += piece.found.queries
+                before = Antecedent(piece.found.queries, piece.said)
+            else:
+                here = _slice(text, tokens, piece.items)
+                entries.append(_not_understood(piece.found, here, available, names))
+                before = None
+        if len(entries) > MAX_QUESTIONS:
+            raise UsageError(f"Please ask at most {MAX_QUESTIONS} questions at once.")
+    if not entries:
+        nothing = Misfit("There is no question in it")
+        entries.append(_not_understood(nothing, text.strip(), available, names))
+    return entries
+
+
+def _sentences(tokens: Sequence[Token]) -> list[list[Token]]:
+    sentences: list[list[Token]] = [[]]
+    for token in tokens:
+        sentences[-1].append(token)
+        if token.text in _STOPS:
+            sentences.append([])
+    return [one for one in sentences if any(token.text not in _STOPS for token in one)]
+
+
+def _slice(text: str, tokens: Sequence[Token], items: Sequence[Item]) -> str:
+    """The words of some items as the user put them, with the mark that ends the sentence."""
+    words = [token for token in tokens if token.text not in _STOPS]
+    if not items:
+        return ""
+    end = words[items[-1].end - 1].end
+    if items[-1].end == len(words):
+        end = tokens[-1].end
+    return text[words[items[0].start].start : end].strip()
+
+
+def _not_understood(
+    found: Misfit, text: str, available: Collection[str], names: dict[tuple[str, ...], str]
+) -> NotUnderstood:
+    reason = found.reason
+    typos = {word: known for word in found.unknown if (known := likely_typo(word))}
+    if typos:
+        meant = ", ".join(f'"{known}" for "{word}"' for word, known in typos.items())
+        reason += f" (perhaps {meant})"
+    questions = nearest_questions(text, found.concepts, found.structures, available, names)
+    return NotUnderstood(text=text, reason=reason + ".", nearest=questions)

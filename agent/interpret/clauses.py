@@ -1,0 +1,161 @@
+"""Several questions in one sentence: where it divides, and what its parts leave to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from agent.interpret.follow_up import Antecedent, understand
+from agent.interpret.match import Fit, Misfit, match
+from agent.interpret.meaning import Meaning, analyse
+from agent.interpret.reading import Item
+from agent.query import Query, load_kinds
+
+_OPENING_WORDS = frozenset({"is", "are", "do", "does", "can", "could", "has", "have", "was", "were", "did"})
+_NO_QUESTION = frozenset({"THAN", "WHICH"})
+_MOST_JOINTS = 6
+TextOf = Callable[[Sequence[Item]], str]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a sentence that is a question of its own: its words, and its queries or why it has none."""
+
+    items: tuple[Item, ...]
+    found: Fit | Misfit
+    said: Meaning | None = None
+
+
+def sentence(items: Sequence[Item], before: Antecedent | None, text_of: TextOf) -> list[Piece]:
+    """The questions of one sentence.
+
+    A question that is not understood takes the whole sentence with it where its odd words may say something
+    about all of it: in front of the first question, or behind the last.
+    """
+    parts = list(_questions(items))
+    pieces: list[Piece] = []
+    for n, part in enumerate(parts):
+        found = _part(part, before, text_of, continued=n > 0)
+        pieces += found
+        last = found[-1]
+        before = Antecedent(last.found.queries, last.said) if isinstance(last.found, Fit) else None
+    first_bad = next((piece for piece in pieces if isinstance(piece.found, Misfit)), None)
+    if first_bad is not None and len(parts) > 1:
+        leads = first_bad is pieces[0] and not _opens(first_bad.items)
+        if leads or (first_bad is pieces[-1] and _trails(first_bad)):
+            return [Piece(tuple(items), first_bad.found)]
+    return pieces
+
+
+def _questions(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Divide where a joint is followed by the beginning of another question ("… and is the spleen …")."""
+    start = 0
+    for n, item in enumerate(items):
+        if not _is_joint(item) or n <= start or not _opens(items[n + 1 :]):
+            continue
+        left = items[start:n]
+        told = {c for i in left if i.group for c in i.group.concepts} - _NO_QUESTION
+        if told or (item.text != "," and any(_opens([i]) for i in left)):
+            yield list(left)
+            start = n + 1
+    yield list(items[start:])
+
+
+def _is_joint(item: Item) -> bool:
+    return item.group is None and item.is_filler("joint")
+
+
+def _opens(items: Sequence[Item]) -> bool:
+    """Whether words begin like a question."""
+    for item in items:
+        if item.is_filler("polite", "joint") and item.group is None:
+            continue
+        if item.group is not None and not item.is_filler("about"):
+            return item.group.asks is not None or item.text.split()[0] in _OPENING_WORDS or item.text[:4] == "how "
+        return item.is_filler("aux", "what", "request", "about")
+    return False
+
+
+def _trails(piece: Piece) -> bool:
+    """Whether the unknown words come after a complete question, so that they may qualify all of the sentence."""
+    unknown = piece.found.unknown if isinstance(piece.found, Misfit) else ()
+    at = next((n for n, item in enumerate(piece.items) if item.text in unknown), 0)
+    return at > 0 and isinstance(match(analyse(piece.items[:at]), (), ""), Fit)
+
+
+def _part(items: Sequence[Item], before: Antecedent | None, text_of: TextOf, *, continued: bool) -> list[Piece]:
+    """One question, or several that share words ("volume and mean HU of the liver")."""
+    text, meaning = text_of(items), analyse(items)
+    if continued:
+        meaning = replace(meaning, led=True)
+    whole = understand(meaning, before, text)
+    if isinstance(whole, Fit) or meaning.unknown:
+        return [Piece(tuple(items), whole, meaning)]
+    joints = [n for n, item in enumerate(items) if _is_joint(item) and 0 < n < len(items) - 1]
+    for count in range(1, len(joints) + 1) if len(joints) <= _MOST_JOINTS else (len(joints),):
+        readings: list[list[Piece]] = []
+        for cut in combinations(joints, count):
+            pieces = _shared(items, cut, before, text)
+            if pieces and _queries(pieces) not in map(_queries, readings):
+                readings.append(pieces)
+        if len(readings) > 1:
+            concepts, ids = meaning.concepts(), tuple(i for s in meaning.slots for i in s.ids)
+            return [Piece(tuple(items), Misfit("It can be divided in more than one way", (), concepts, ids))]
+        if readings:
+            return readings[0]
+    return [Piece(tuple(items), whole, meaning)]
+
+
+def _queries(pieces: Sequence[Piece]) -> list[Query]:
+    return [query for piece in pieces if isinstance(piece.found, Fit) for query in piece.found.queries]
+
+
+def _shared(
+    items: Sequence[Item], cut: Sequence[int], before: Antecedent | None, text: str
+) -> list[Piece] | None:
+    """The questions between the cuts, each completed from its neighbours, or None where one stays incomplete."""
+    edges = [-1, *cut, len(items)]
+    runs = [items[a + 1 : b] for a, b in zip(edges, edges[1:], strict=False)]
+    if any(not run for run in runs):
+        return None
+    meanings = [analyse(run) for run in runs]
+    meanings[1:] = [replace(meaning, led=True) for meaning in meanings[1:]]
+    found: list[Fit | None] = [_fit(match(meaning, (), text)) for meaning in meanings]
+    complete = [n for n, fit in enumerate(found) if fit]
+    first = complete[0] if complete else 0
+    for n in range(first - 1, -1, -1):
+        right = found[n + 1]
+        found[n] = _fit(understand(meanings[n], Antecedent(right.queries, meanings[n + 1]), text)) if right else None
+    if not complete:
+        found[0] = _fit(understand(meanings[0], before, text))
+    for n in range(1, len(runs)):
+        left, right = found[n - 1], next((found[k] for k in range(n + 1, len(runs)) if k in complete), None)
+        if found[n] is None and left:
+            if not meanings[n].slots and right and _structures(right) != _structures(left):
+                return None
+            found[n] = _fit(understand(meanings[n], Antecedent(left.queries, meanings[n - 1]), text))
+    fits = [fit for fit in found if fit]
+    if len(fits) < len(runs) or _scopes_clash(fits, meanings):
+        return None
+    return [
+        Piece(tuple(run), fit, meaning) for run, fit, meaning in zip(runs, fits, meanings, strict=True)
+    ]
+
+
+def _fit(found: Fit | Misfit) -> Fit | None:
+    return found if isinstance(found, Fit) else None
+
+
+def _structures(fit: Fit) -> set[str]:
+    return {i for query in fit.queries for i in query.structures}
+
+
+def _scopes_clash(fits: Sequence[Fit], meanings: Sequence[Meaning]) -> bool:
+    """In "liver HU and spleen HU below 40" the second part may say something about the first as well."""
+    kinds = load_kinds()
+    own = [
+        kinds[fit.queries[0].kind].answer.form == "boolean"
+        for fit, meaning in zip(fits, meanings, strict=True) if meaning.slots
+    ]  # fmt: skip
+    return any(own) and not all(own)

@@ -1,0 +1,122 @@
+"""The words of questions, read from ``lexicon.toml``: phrases of concepts, fillers, units, number words."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.query import AnswerForm, Comparator
+from tools.text import plural, words
+
+FillerClass = Literal[
+    "article", "preposition", "aux", "what", "request", "scan", "polite", "tag", "about", "joint", "stop",
+    "mark", "pronoun",
+]  # fmt: skip
+Phrase = tuple[str, ...]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Group(_Data):
+    """Phrases that stand for the same concepts; the fields are explained at the head of the data file."""
+
+    concepts: tuple[str, ...]
+    phrases: tuple[str, ...] = ()
+    nouns: tuple[str, ...] = ()
+    comparator: Comparator | None = None
+    superlative: bool = False
+    marker: bool = False
+    post: bool = False
+    negates: bool = False
+    structures: tuple[str, ...] = ()
+    weak: tuple[AnswerForm, ...] = ()
+    mask: bool = False
+    asks: Literal["value", "name"] | None = None
+
+
+class Filler(_Data):
+    """Words that say nothing, always or beside one of the concepts in `beside`."""
+
+    role: FillerClass = Field(alias="class")
+    phrases: tuple[str, ...]
+    beside: tuple[str, ...] = Field(default=(), alias="with")
+    without_number: bool = False
+    beside_structures: bool = False
+
+
+class UnitWords(_Data):
+    """Names of a unit and what it measures."""
+
+    dimension: str
+    names: tuple[str, ...]
+
+
+class Elsewhere(_Data):
+    """Concepts that mean another thing beside structures of a kind, unless a further concept is there."""
+
+    concepts: tuple[str, ...]
+    kind: str
+    reason: str
+    unless: str | None = None
+
+
+class Lexicon(_Data):
+    """All of it, with its indices from phrase (a tuple of words) to meaning."""
+
+    group: tuple[Group, ...]
+    filler: tuple[Filler, ...]
+    units: dict[str, UnitWords]
+    dimensions: dict[str, str]
+    implied: dict[str, str]
+    numbers: dict[str, float]
+    elsewhere: tuple[Elsewhere, ...] = ()
+
+    @cached_property
+    def groups_of(self) -> dict[Phrase, Group]:
+        """Concept phrases; plurals of nouns included."""
+        return {
+            phrase: group
+            for group in self.group
+            for phrase in _phrases([*group.phrases, *group.nouns, *map(plural, group.nouns)])
+        }
+
+    @cached_property
+    def fillers_of(self) -> dict[Phrase, tuple[Filler, ...]]:
+        """Filler phrases; one phrase may be a filler under several conditions."""
+        found: dict[Phrase, tuple[Filler, ...]] = {}
+        for filler in self.filler:
+            for phrase in _phrases(filler.phrases):
+                found[phrase] = (*found.get(phrase, ()), filler)
+        return found
+
+    @cached_property
+    def unit_of(self) -> dict[Phrase, str]:
+        """Unit names."""
+        return {p: unit for unit, names in self.units.items() for p in _phrases([*names.names, unit])}
+
+    @cached_property
+    def longest(self) -> int:
+        """Words of the longest phrase."""
+        return max(map(len, [*self.groups_of, *self.fillers_of, *self.unit_of]))
+
+    def dimension(self, unit: str | None) -> str | None:
+        """What a unit measures, or None for no unit and for units that are none (ratios, counts)."""
+        return self.units[unit].dimension if unit in self.units else None
+
+
+def _phrases(texts: Iterable[str]) -> list[Phrase]:
+    return [tuple(words(text)) or (text,) for text in texts]
+
+
+@cache
+def load_lexicon() -> Lexicon:
+    """The lexicon of ``agent/interpret/lexicon.toml``, read once per process."""
+    text = files("agent.interpret").joinpath("lexicon.toml").read_text(encoding="utf-8")
+    return Lexicon.model_validate(tomllib.loads(text))

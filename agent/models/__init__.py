@@ -1,0 +1,1 @@
+"""Reasoning models behind one protocol."""

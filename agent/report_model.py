@@ -1,0 +1,137 @@
+"""The report as data: schema ``tumortrace.report/1``. Rendering lives in `report.py`.
+
+Fields may be added in later versions; none of these changes its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from tools.types import Scalar, State
+
+SCHEMA = "tumortrace.report/1"
+RESEARCH_USE = "For research use only; not a medical device."
+
+Status = Literal["consistent", "unresolved", "needs_review"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Binding(_Model):
+    """Where a number or a name in a sentence comes from.
+
+    Attributes:
+        start: first character in the sentence.
+        end: one past the last character.
+        evidence: id of the evidence that carries it.
+        field: which field of that evidence ("value", "lower_bound", "uncertainty", "slice", "target", …).
+    """
+
+    start: int
+    end: int
+    evidence: str
+    field: str
+
+
+class Answer(_Model):
+    """The answer to one question. `value` is boolean for yes/no, a name for "which", a number for "how much"."""
+
+    question: str = ""
+    text: str
+    value: Scalar = None
+    unit: str | None = None
+    option: str | None = None
+    state: State
+    lower_bound: float | None = None
+    uncertainty: float | None = None
+    reason: str | None = None
+    evidence: list[str] = Field(default_factory=list)
+    bindings: list[Binding] = Field(default_factory=list)
+
+
+class Sentence(_Model):
+    """One finding or impression with the evidence it rests on."""
+
+    id: str
+    text: str
+    evidence: list[str]
+    bindings: list[Binding] = Field(default_factory=list)
+
+
+class Pathology(_Model):
+    """The pathology conclusion; X categories where nothing was assessed."""
+
+    diagnosis: str | None = None
+    ct: str | None = None
+    cn: str | None = None
+    cm: str | None = None
+    stage: str | None = None
+    differential: list[str] = Field(default_factory=list)
+    confidence: float | None = None
+    evidence: list[str] = Field(default_factory=list)
+
+
+class EvidenceOut(_Model):
+    """Evidence as it stands in a report, keyed there by its id."""
+
+    tool: str
+    arguments: dict[str, JsonValue]
+    quantity: str
+    target: str
+    value: Scalar
+    unit: str | None
+    state: State
+    uncertainty: float | None
+    lower_bound: float | None
+    reason: str | None
+    method: str
+    version: str
+    slice: int | None
+    artifact: str | None
+    inputs: list[str] = Field(default_factory=list)
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Verdict(_Model):
+    """What one gate said in one round."""
+
+    round: int
+    gate: str
+    outcome: Literal["pass", "fail", "not_applicable"]
+    reason: str
+
+
+class Picture(_Model):
+    """An overlay image, its path relative to the run's folder, and the evidence it shows."""
+
+    path: str
+    caption: str
+    evidence: list[str] = Field(default_factory=list)
+
+
+class Report(_Model):
+    """Everything that a run concluded, with the evidence for it."""
+
+    schema_: str = Field(default=SCHEMA, alias="schema", serialization_alias="schema")
+    run_id: str
+    question: str | None
+    status: Status
+    rounds: int
+    answer: Answer | None
+    answers: list[Answer] = Field(default_factory=list)
+    findings: list[Sentence] = Field(default_factory=list)
+    impression: list[Sentence] = Field(default_factory=list)
+    pathology: Pathology | None = None
+    evidence: dict[str, EvidenceOut] = Field(default_factory=dict)
+    verdicts: list[Verdict] = Field(default_factory=list)
+    not_assessed: list[str] = Field(default_factory=list)
+    limitations: list[str] = Field(default_factory=list)
+    pictures: list[Picture] = Field(default_factory=list)
+    notice: str = RESEARCH_USE
+    trace: str
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)

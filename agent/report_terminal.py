@@ -1,0 +1,145 @@
+"""A report on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from agent.report_view import OUTCOME_WORDS, AnswerView, Ref, ReportView, SentenceView
+from agent.trace_view import printable
+from tools.types import State
+
+_STATE_STYLES = {
+    State.MEASURED: "green",
+    State.ABSENT: "blue",
+    State.NOT_MEASURABLE: "yellow",
+    State.NOT_ASSESSED: "bright_black",
+}
+_STATUS_STYLES = {"consistent": "green", "unresolved": "bold yellow", "needs_review": "bold magenta"}
+_OUTCOME_STYLES = {"pass": "green", "fail": "bold red", "not_applicable": "bright_black"}
+_MAX_TEXT = 4000
+
+
+def print_report(view: ReportView, console: Console) -> None:
+    """Print a report; markup and control characters of its texts are shown, never obeyed."""
+    report = view.report
+    for answer in view.answers:
+        console.print(_answer(answer))
+    if not view.answers:
+        console.print(Text(_clean(report.question or "Report"), style="bold"))
+    status = Text.assemble(
+        ("Status  ", "dim"),
+        (view.status_word, _STATUS_STYLES[report.status]),
+        (f"  after {report.rounds} round{'s' if report.rounds != 1 else ''}. {view.status_meaning}", "dim"),
+    )
+    console.print(Padding(status, (0, 1)))
+    _sentences(console, "Impression", view.impression)
+    _sentences(console, "Findings", view.findings)
+    if view.pathology:
+        rows = Table.grid(padding=(0, 2))
+        for name, text in view.pathology:
+            rows.add_row(Text(name, style="dim"), Text(_clean(text)))
+        _section(console, "Pathology")
+        console.print(Padding(Group(rows, _refs(view.pathology_refs)), (0, 2)))
+    if view.pictures:
+        _items(console, "Pictures", [f"{picture.path}  {picture.caption}" for picture in view.pictures])
+    _verdicts(console, view)
+    _evidence(console, view)
+    _items(console, "Not assessed", report.not_assessed)
+    _items(console, "Limitations", report.limitations)
+    console.print()
+    console.print(Padding(Text(_clean(report.notice), style="bold"), (0, 1)))
+    console.print(Padding(Text(f"Run {_clean(report.run_id)}   trace {_clean(report.trace)}", style="dim"), (0, 1)))
+    command = f"Verify with: tumortrace trace verify {_clean(report.run_id)}"
+    console.print(Padding(Text(command, style="dim"), (0, 1)))
+
+
+def _answer(answer: AnswerView) -> Panel:
+    style = _STATE_STYLES[answer.state]
+    lines = [Text(_clean(answer.headline), style="bold" if answer.word else f"bold {style}")]
+    if answer.word:
+        lines[0].append("  ").append(f" {answer.word} ", style=f"reverse {style}")
+    lines.append(_sentence(answer.sentence))
+    qualified = [text for text in (answer.uncertainty, answer.bound, answer.reason) if text]
+    if qualified:
+        lines.append(Text(_clean("; ".join(qualified)), style="dim"))
+    title = Text(_clean(answer.question), style="bold") if answer.question else None
+    return Panel(Group(*lines), title=title, title_align="left", border_style=style, box=ROUNDED, padding=(1, 2))
+
+
+def _sentence(sentence: SentenceView) -> Text:
+    text = Text()
+    for segment in sentence.segments:
+        text.append(_clean(segment.text, keep=True), style="bold cyan" if segment.ref else "")
+    return text.append(" ").append_text(_refs(sentence.refs))
+
+
+def _refs(refs: Sequence[Ref]) -> Text:
+    return Text("".join(f"[{ref.number or '?'}]" for ref in refs), style="dim")
+
+
+def _section(console: Console, title: str) -> None:
+    console.print()
+    console.print(Padding(Text(title, style="bold underline"), (0, 1)))
+
+
+def _sentences(console: Console, title: str, sentences: Sequence[SentenceView]) -> None:
+    if sentences:
+        _section(console, title)
+    for sentence in sentences:
+        console.print(Padding(Text("• ").append_text(_sentence(sentence)), (0, 2)))
+
+
+def _items(console: Console, title: str, items: Sequence[str]) -> None:
+    if items:
+        _section(console, title)
+    for item in items:
+        console.print(Padding(Text(f"• {_clean(item)}"), (0, 2)))
+
+
+def _verdicts(console: Console, view: ReportView) -> None:
+    if not view.rounds:
+        return
+    _section(console, "Checks")
+    table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
+    for name in ("round", "gate", "outcome", "reason"):
+        table.add_column(name)
+    for number, verdicts in view.rounds:
+        for verdict in verdicts:
+            outcome = Text(OUTCOME_WORDS[verdict.outcome], style=_OUTCOME_STYLES[verdict.outcome])
+            table.add_row(str(number), Text(_clean(verdict.gate)), outcome, Text(_clean(verdict.reason)))
+    console.print(Padding(table, (0, 2)))
+
+
+def _evidence(console: Console, view: ReportView) -> None:
+    if not view.rows:
+        return
+    _section(console, "Evidence")
+    table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
+    for name in ("no.", "quantity", "target", "value", "state", "method", "slice"):
+        table.add_column(name)
+    for row in view.rows:
+        table.add_row(
+            str(row.ref.number),
+            Text(_clean(row.quantity)),
+            Text(_clean(row.target)),
+            Text(_clean(row.value)),
+            Text(row.word, style=_STATE_STYLES[row.item.state]),
+            Text(_clean(row.item.method)),
+            "" if row.item.slice is None else str(row.item.slice),
+        )
+    console.print(Padding(table, (0, 2)))
+
+
+def _clean(text: str, *, keep: bool = False) -> str:
+    if not keep:
+        return printable(text, _MAX_TEXT)
+    # The blanks at the ends of a segment part it from its neighbours.
+    body = printable(text, _MAX_TEXT)
+    return f"{' ' if text[:1].isspace() else ''}{body}{' ' if body and text[-1:].isspace() else ''}"

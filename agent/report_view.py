@@ -1,0 +1,270 @@
+"""What the renderings of a report share: words, numbers, and which evidence each piece of text rests on.
+
+Evidence is numbered in the order in which it is cited, like the references of a paper; what is cited nowhere
+follows. A rendering links every number to its row in the table of evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence, Status, Verdict
+from tools.types import Scalar, State
+
+STATE_WORDS: dict[State, str] = {
+    State.MEASURED: "Measured",
+    State.ABSENT: "Absent",
+    State.NOT_MEASURABLE: "Not measurable",
+    State.NOT_ASSESSED: "Not assessed",
+}
+STATUS_WORDS: dict[Status, str] = {
+    "consistent": "Consistent",
+    "unresolved": "Unresolved",
+    "needs_review": "Needs review",
+}
+STATUS_MEANING: dict[Status, str] = {
+    "consistent": "Every statement passed the checks of the last round.",
+    "unresolved": "The checks below could not all be met; take nothing here as settled.",
+    "needs_review": "A person has to decide before this counts.",
+}
+OUTCOME_WORDS = {"pass": "pass", "fail": "fail", "not_applicable": "not applicable"}
+_UNITS = {"cm3": "cm³", "mm3": "mm³", "cm2": "cm²", "mm2": "mm²", "1": ""}
+_DIGITS = 5
+_SMALL = 1e-4
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A citation: the evidence's number and anchor, None where the table does not have it."""
+
+    number: int | None
+    title: str
+
+    @property
+    def anchor(self) -> str:
+        """Name of the row in the table of evidence."""
+        return f"e{self.number}"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a sentence, with the evidence that it comes from."""
+
+    text: str
+    ref: Ref | None = None
+
+
+@dataclass(frozen=True)
+class SentenceView:
+    """A sentence in segments, with all that it rests on."""
+
+    id: str
+    segments: list[Segment]
+    refs: list[Ref]
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """An answer: the few words that stand large, the sentence, and what qualifies it.
+
+    `word` names the state, and is empty where the headline does so already.
+    """
+
+    question: str
+    headline: str
+    sentence: SentenceView
+    state: State
+    word: str
+    uncertainty: str
+    bound: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """One row of the table of evidence."""
+
+    ref: Ref
+    id: str
+    item: EvidenceOut
+    target: str
+    quantity: str
+    value: str
+    word: str
+    inputs: list[Ref]
+
+
+@dataclass(frozen=True)
+class PictureView:
+    """A picture's path, caption and evidence."""
+
+    path: str
+    caption: str
+    refs: list[Ref]
+
+
+class ReportView:
+    """A report, ready to be laid out.
+
+    Args:
+        report: the report.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self._numbers = {name: number for number, name in enumerate(_cited(report), start=1)}
+        self.status_word = STATUS_WORDS[report.status]
+        self.status_meaning = STATUS_MEANING[report.status]
+        given = report.answers or ([report.answer] if report.answer else [])
+        self.answers = [self._answer(answer) for answer in given]
+        self.findings = [self.sentence(item) for item in report.findings]
+        self.impression = [self.sentence(item) for item in report.impression]
+        self.pictures = [PictureView(p.path, p.caption, self.refs(p.evidence)) for p in report.pictures]
+        self.pathology = _pathology(report)
+        self.pathology_refs = self.refs(report.pathology.evidence) if report.pathology else []
+        ordered = sorted(report.verdicts, key=lambda verdict: verdict.round)
+        self.rounds: list[tuple[int, list[Verdict]]] = [
+            (number, list(group)) for number, group in groupby(ordered, key=lambda verdict: verdict.round)
+        ]
+        self.rows = [self._row(name) for name in self._numbers if name in report.evidence]
+
+    def refs(self, ids: Iterable[str]) -> list[Ref]:
+        """Citations of some evidence, each once."""
+        return [self._ref(name) for name in dict.fromkeys(ids)]
+
+    def sentence(self, item: Sentence) -> SentenceView:
+        """Cut a sentence where its bindings say."""
+        return SentenceView(item.id, self._segments(item.text, item.bindings), self.refs(item.evidence))
+
+    def _answer(self, answer: Answer) -> AnswerView:
+        said, unit = headline(answer), unit_text(answer.unit)
+        bound = "" if answer.lower_bound is None else joined(f"at least {number(answer.lower_bound)}", unit)
+        spread = "" if answer.uncertainty is None else joined(f"± {number(answer.uncertainty)}", unit)
+        return AnswerView(
+            question=answer.question or self.report.question or "",
+            headline=said,
+            sentence=SentenceView("answer", self._segments(answer.text, answer.bindings), self.refs(answer.evidence)),
+            state=answer.state,
+            word="" if said == STATE_WORDS[answer.state] else STATE_WORDS[answer.state],
+            uncertainty=spread,
+            bound=bound,
+            reason=answer.reason or "",
+        )
+
+    def _segments(self, text: str, bindings: Sequence[Binding]) -> list[Segment]:
+        segments: list[Segment] = []
+        at = 0
+        for binding in sorted(bindings, key=lambda item: (item.start, item.end)):
+            # A binding that lies beside the text, or within another, has nothing of its own to mark.
+            if not at <= binding.start < binding.end <= len(text):
+                continue
+            if binding.start > at:
+                segments.append(Segment(text[at : binding.start]))
+            segments.append(Segment(text[binding.start : binding.end], self._ref(binding.evidence)))
+            at = binding.end
+        if at < len(text):
+            segments.append(Segment(text[at:]))
+        return segments
+
+    def _ref(self, name: str) -> Ref:
+        item = self.report.evidence.get(name)
+        if item is None:
+            return Ref(None, f"{name} is not in the table of evidence")
+        return Ref(self._numbers[name], f"{item.quantity} of {spaced(item.target)}: {value_text(item)} [{name}]")
+
+    def _row(self, name: str) -> EvidenceRow:
+        item = self.report.evidence[name]
+        return EvidenceRow(
+            ref=self._ref(name),
+            id=name,
+            item=item,
+            target=spaced(item.target),
+            quantity=spaced(item.quantity),
+            value=value_text(item),
+            word=STATE_WORDS[item.state],
+            inputs=self.refs(item.inputs),
+        )
+
+
+def number(value: float) -> str:
+    """A number with five significant digits, no exponent where it can be avoided, and no needless zeros."""
+    if isinstance(value, int) or not math.isfinite(value):
+        return str(value)
+    if value == 0 or abs(value) < _SMALL:
+        return f"{value:.3g}"
+    decimals = max(0, _DIGITS - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def scalar(value: Scalar) -> str:
+    """A value in words: yes and no for booleans, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else number(value)
+
+
+def unit_text(unit: str | None) -> str:
+    """A unit as it is printed."""
+    return _UNITS.get(unit or "", unit or "")
+
+
+def joined(text: str, unit: str) -> str:
+    """A number and its unit, which never part at the end of a line; % stands close."""
+    if not unit:
+        return text
+    return text + unit if unit == "%" else f"{text}\u00a0{unit}"
+
+
+def value_text(item: EvidenceOut) -> str:
+    """A piece of evidence in short: value, uncertainty and unit, or the bound, or a dash."""
+    unit = unit_text(item.unit)
+    if item.value is not None:
+        spread = "" if item.uncertainty is None else f" ± {number(item.uncertainty)}"
+        return joined(scalar(item.value) + spread, unit)
+    return "–" if item.lower_bound is None else joined(f"at least {number(item.lower_bound)}", unit)
+
+
+def headline(answer: Answer) -> str:
+    """The few words that an answer comes down to."""
+    said = scalar(answer.value)
+    if isinstance(answer.value, bool | str):
+        said = spaced(said[:1].upper() + said[1:])
+    text = joined(said, unit_text(answer.unit)) if said else STATE_WORDS[answer.state]
+    return f"{answer.option} · {text}" if answer.option else text
+
+
+def spaced(name: str) -> str:
+    """An identifier as words."""
+    return name.replace("_", " ")
+
+
+def _cited(report: Report) -> list[str]:
+    cited: list[str] = []
+    for answer in [*([report.answer] if report.answer else []), *report.answers]:
+        cited += [*answer.evidence, *(binding.evidence for binding in answer.bindings)]
+    for sentence in [*report.impression, *report.findings]:
+        cited += [*sentence.evidence, *(binding.evidence for binding in sentence.bindings)]
+    cited += report.pathology.evidence if report.pathology else []
+    return [name for name in dict.fromkeys([*cited, *report.evidence]) if name in report.evidence]
+
+
+def _pathology(report: Report) -> list[tuple[str, str]]:
+    found = report.pathology
+    if found is None:
+        return []
+    rows = [
+        ("Diagnosis", found.diagnosis),
+        ("cT", found.ct),
+        ("cN", found.cn),
+        ("cM", found.cm),
+        ("Stage", found.stage),
+        ("Differential", ", ".join(found.differential)),
+        ("Confidence", None if found.confidence is None else f"{100 * found.confidence:.0f} %"),
+    ]
+    return [(name, text) for name, text in rows if text]

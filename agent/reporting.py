@@ -1,0 +1,203 @@
+"""The last node: from state to a report, its pictures, and the files on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agent.files import atomic_write
+from agent.pictures import make_pictures
+from agent.query import NotUnderstood
+from agent.report import render_html, render_markdown
+from agent.report_model import Answer, EvidenceOut, Pathology, Report, Sentence
+from agent.runs import RunFolder
+from agent.services import Services
+from agent.state import Claim, RunState
+from agent.trace_schema import Kind
+from agent.wording import describe, target_name
+from tools.ontology import load_ontology
+from tools.types import Evidence, State
+
+_ALWAYS_UNASSESSED = ("lymph_node", "distant_metastasis")
+
+
+def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
+    """Write the report of a finished run; running it again writes the same files again."""
+    services = runtime.context
+    folder = RunFolder(id=state.run_id, folder=services.trace.path.parent)
+    made = build_report(state, folder)
+    with services.profile.part("pictures"):
+        images = make_pictures(made, state, services.case)
+    with services.profile.part("report"):
+        files: dict[str, bytes | str] = {f"images/{name}": data for name, data in images.items()}
+        files["report.json"] = report_json(made) + "\n"
+        files["report.md"] = render_markdown(made)
+        files["report.html"] = render_html(made, {f"images/{name}": data for name, data in images.items()})
+        if images:
+            folder.images.mkdir(exist_ok=True)
+        hashes = {name: atomic_write(folder.folder / name, data) for name, data in files.items()}
+    text = made.answer.text if made.answer else None
+    services.trace.append(Kind.REPORT, {"status": made.status, "answer": text})
+    services.trace.finish(made.status, hashes, state.stop_reason)
+    return {}
+
+
+def report_json(made: Report) -> str:
+    """A report as one JSON object."""
+    return json.dumps(made.model_dump(mode="json", by_alias=True), ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def build_report(state: RunState, folder: RunFolder) -> Report:
+    """Everything that the run concluded; of an unresolved one, only the claims that no gate refused."""
+    assert state.status is not None
+    refused = {objection.claim for objection in state.objections} if state.status != "consistent" else set()
+    claims = state.conclusion.claims if state.conclusion else ()
+    standing = [claim for claim in claims if claim.id not in refused]
+    answers = _answers(state, standing)
+    pathology = state.conclusion.pathology if state.conclusion and "pathology" not in refused else None
+    return Report(
+        run_id=state.run_id,
+        question=state.request.question,
+        status=state.status,
+        rounds=state.round,
+        answer=_combined(answers, state.request.question),
+        answers=answers,
+        findings=[_sentence(claim) for claim in standing if claim.level == "finding"],
+        impression=[_sentence(claim) for claim in standing if claim.level == "impression"],
+        pathology=Pathology(**pathology.model_dump()) if pathology else None,
+        evidence={ident: _evidence_out(one) for ident, one in state.evidence.items()},
+        verdicts=state.verdicts,
+        not_assessed=_not_assessed(state),
+        limitations=_limitations(state),
+        trace=str(folder.trace),
+    )
+
+
+def _evidence_out(one: Evidence) -> EvidenceOut:
+    fields = {name: getattr(one, name) for name in EvidenceOut.model_fields if name != "inputs"}
+    return EvidenceOut(**fields, inputs=list(one.inputs))
+
+
+def _sentence(claim: Claim) -> Sentence:
+    return Sentence(id=claim.id, text=claim.text, evidence=list(claim.evidence), bindings=list(claim.bindings))
+
+
+def _answers(state: RunState, standing: list[Claim]) -> list[Answer]:
+    by_query = {claim.query: claim for claim in standing if claim.level == "answer"}
+    answers = []
+    for index, query in enumerate(state.queries):
+        if isinstance(query, NotUnderstood):
+            answers.append(_not_understood(query))
+        elif index in by_query:
+            answers.append(_answer(by_query[index], query.text, state))
+        else:
+            why = next((o.expected for o in state.objections if o.claim == f"answer-{index + 1}"), state.stop_reason)
+            answers.append(
+                Answer(
+                    question=query.text, state=State.NOT_ASSESSED, reason=why,
+                    text=f"This is unresolved: no answer passed the critic ({why}).",
+                )
+            )  # fmt: skip
+    return answers
+
+
+def _answer(claim: Claim, question: str, state: RunState) -> Answer:
+    decisive = state.evidence[claim.evidence[0]]
+    return Answer(
+        question=question, text=claim.text, value=claim.value, unit=claim.unit, option=claim.option, state=claim.state,
+        lower_bound=claim.lower_bound, uncertainty=decisive.uncertainty, reason=decisive.reason,
+        evidence=list(claim.evidence), bindings=list(claim.bindings),
+    )  # fmt: skip
+
+
+def _not_understood(query: NotUnderstood) -> Answer:
+    text = f"This was not understood: {query.reason}"
+    if query.nearest:
+        text += " What can be answered, for example: " + " ".join(query.nearest)
+    return Answer(question=query.text, text=text, state=State.NOT_ASSESSED, reason=query.reason)
+
+
+def _combined(answers: list[Answer], question: str | None) -> Answer | None:
+    """One answer for the request; with several questions its text holds all, and its value none."""
+    if not answers:
+        return None
+    if len(answers) == 1:
+        return answers[0].model_copy(update={"question": question or answers[0].question})
+    parts, bindings = [], []
+    at = 0
+    for one in answers:
+        parts.append(one.text)
+        bindings += [b.model_copy(update={"start": b.start + at, "end": b.end + at}) for b in one.bindings]
+        at += len(one.text) + 1
+    states = [one.state for one in answers]
+    # What is least certain speaks for the whole.
+    order = (State.NOT_ASSESSED, State.NOT_MEASURABLE, State.ABSENT, State.MEASURED)
+    worst = next(state for state in order if state in states)
+    return Answer(
+        question=question or "", text=" ".join(parts), state=worst, bindings=bindings,
+        reason=next((one.reason for one in answers if one.state is worst), None),
+        evidence=list(dict.fromkeys(ident for one in answers for ident in one.evidence)),
+    )  # fmt: skip
+
+
+def _not_assessed(state: RunState) -> list[str]:
+    found = [
+        describe(one, state.evidence).text
+        for one in state.evidence.values()
+        if one.state is State.NOT_ASSESSED and one.quantity in {"exists", "phase", "labels", "verdict", "failure"}
+        and one.tool != "apply_rule"
+    ]  # fmt: skip
+    found += _unlabelled_lesions(state)
+    if state.request.question is None:
+        found += [f"Nothing looked for {load_ontology().get(name).names}." for name in _ALWAYS_UNASSESSED]
+    return list(dict.fromkeys(found))
+
+
+def _unlabelled_lesions(state: RunState) -> Iterable[str]:
+    """Organs of a report whose lesions no label class could show."""
+    if state.request.question is not None:
+        return []
+    ontology = load_ontology()
+    labels = next((one for one in state.evidence.values() if one.quantity == "labels"), None)
+    declared = labels.details.get("declared") if labels else None
+    names = [str(name) for name in declared] if isinstance(declared, list) else []
+    covered = {ontology.get(name).organ for name in names if ontology.get(name).kind == "lesion"}
+    covered |= {ontology.get(organ).base for organ in covered if organ}
+    measured = {one.target for one in state.evidence.values() if one.quantity == "volume"}
+    organs = [
+        name
+        for name in sorted(measured)
+        if ontology.get(name).kind == "organ" and name not in covered and ontology.get(name).base not in covered
+    ]
+    if not organs:
+        return []
+    return ["Nothing looked for lesions of these organs: " + ", ".join(target_name(name) for name in organs) + "."]
+
+
+def _limitations(state: RunState) -> list[str]:
+    found = []
+    for one in state.evidence.values():
+        if one.tool == "scan_checks" and one.reason and one.state is not State.NOT_ASSESSED:
+            found.append(f"The scan: {one.reason}.")
+        notes = one.details.get("notes")
+        if one.quantity == "labels" and isinstance(notes, list):
+            found += [f"Labels: {note}." for note in notes]
+        if one.quantity == "phase" and one.state is State.NOT_MEASURABLE:
+            found.append(describe(one, state.evidence).text)
+    cut = sorted(
+        {
+            target_name(one.target)
+            for one in state.evidence.values()
+            if one.quantity == "complete" and one.value is False
+        }
+    )
+    if cut:
+        found.append(
+            "Not completely within the scan or the labels, so that their sizes are lower bounds: "
+            + ", ".join(cut)
+            + "."
+        )
+    return list(dict.fromkeys(found))

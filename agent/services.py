@@ -1,0 +1,60 @@
+"""What the nodes of the loop work with besides the state: the case's arrays, the store, the trace, the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from agent.models.protocol import ReasoningModel
+from agent.settings import Settings
+from agent.trace import TraceWriter
+from tools.base import Case
+from tools.store import Store
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many tool calls are finished, and how many are planned."""
+
+
+def silent(what: str, finished: int, planned: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass
+class Profile:
+    """Seconds spent by part of the work."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a part."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+
+
+@dataclass
+class Services:
+    """Everything that is not state. It is never serialised; a resumed run makes it anew.
+
+    Attributes:
+        case: the scan, its labels, and what the user declared.
+        model: the reasoning model.
+        store: results of earlier tool calls by content.
+        trace: the record of the run.
+        settings: settings of the program.
+        progress: told of every finished tool call.
+        profile: where the time goes.
+    """
+
+    case: Case
+    model: ReasoningModel
+    store: Store
+    trace: TraceWriter
+    settings: Settings
+    progress: Progress = silent
+    profile: Profile = field(default_factory=Profile)

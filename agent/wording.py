@@ -1,0 +1,81 @@
+"""Sentences from evidence. Every number and name in a sentence is bound to the evidence that carries it.
+
+A sentence is never free text: it is a template of the tool that made the evidence, filled from typed values. The
+critic fills it again and expects the same sentence, so a changed number, side, organ, unit or negation is caught.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from string import Formatter
+
+from agent.sentence import Sentence, target_name
+from agent.wording_slots import SLOTS
+from tools.registry import load_tools
+from tools.types import Evidence, State
+
+__all__ = ["Sentence", "describe", "target_name"]
+
+_GENERIC = {
+    State.MEASURED: "The {quantity} of the {target} is {value}{pm}.",
+    State.ABSENT: "No {target} was found: {reason}.",
+    State.NOT_MEASURABLE: "The {quantity} of the {target} cannot be measured: {reason}.{at_least}",
+    State.NOT_ASSESSED: "The {quantity} of the {target} was not assessed: {reason}.",
+}
+
+
+def describe(one: Evidence, evidence: Mapping[str, Evidence]) -> Sentence:
+    """The sentence for one piece of evidence.
+
+    Args:
+        one: the evidence.
+        evidence: everything known, for its inputs.
+    """
+    sentence = Sentence(evidence)
+    _fill(sentence, one, _template(one, evidence))
+    return sentence
+
+
+def _template(one: Evidence, evidence: Mapping[str, Evidence]) -> str:
+    # A converted value is told in the words of the tool that measured it.
+    maker = evidence[one.inputs[0]] if one.tool == "convert" else one
+    tool = load_tools().get(maker.tool)
+    table = tool.says if tool else {}
+    for pattern, by_state in table.items():
+        if not fnmatch.fnmatchcase(one.quantity, pattern):
+            continue
+        if isinstance(one.value, bool) and one.state is State.MEASURED and str(one.value).lower() in by_state:
+            return by_state[str(one.value).lower()]
+        if one.state.value in by_state:
+            return by_state[one.state.value]
+    return _GENERIC[one.state]
+
+
+def _fill(sentence: Sentence, one: Evidence, template: str) -> None:
+    for words, slot, _, _ in Formatter().parse(template):
+        sentence.say(words)
+        if slot:
+            _slot(sentence, one, slot)
+
+
+def _slot(sentence: Sentence, one: Evidence, slot: str) -> None:
+    if slot.startswith("in") and slot[2].isdigit():
+        index, _, name = slot[2:].partition(".")
+        source = sentence.evidence[one.inputs[int(index)]]
+        SLOTS[name](sentence, source)
+    elif slot == "input_sentences":
+        _input_sentences(sentence, one)
+    elif slot.startswith("detail."):
+        key = slot.removeprefix("detail.")
+        sentence.bind(str(one.details[key]), one, f"details.{key}")
+    else:
+        SLOTS[slot](sentence, one)
+
+
+def _input_sentences(sentence: Sentence, one: Evidence) -> None:
+    for number, ident in enumerate(one.inputs):
+        if number:
+            sentence.say(" ")
+        source = sentence.evidence[ident]
+        _fill(sentence, source, _template(source, sentence.evidence))

@@ -1,0 +1,1 @@
+"""Phantoms with exact truth, question suites, metrics and benchmarks."""

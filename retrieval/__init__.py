@@ -1,0 +1,1 @@
+"""Reference knowledge: the ontology of structures, guideline passages, case indices."""

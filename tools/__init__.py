@@ -1,0 +1,1 @@
+"""Tools: typed measurements of a scan. They return evidence, never prose."""

@@ -1,0 +1,185 @@
+"""The `@tool` decorator: a typed function becomes a tool with a schema, a version, and wording for its results.
+
+A tool is a function ``(case, *, …) -> list[Evidence]``. Its keyword arguments, with their annotations, are its
+schema; what it reads decides its cache key; ``says`` holds the sentences that its evidence may be put into, so that
+a new tool needs no edit anywhere else.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, JsonValue, create_model
+
+from tools.types import Evidence, Scalar, State, content_hash
+from tools.volume import LabelSet, Scan
+
+Reads = Literal["scan", "labels", "settings", "evidence"]
+EvidenceId = Annotated[str, "evidence"]
+"""An argument that names evidence; the executor fills it with the id that an earlier task made."""
+
+
+@dataclass(frozen=True)
+class CaseSettings:
+    """What the user declared about the case, and which of conflicting sources is chosen.
+
+    Attributes:
+        phase: contrast phase that the user declared, None if not.
+        patient: declared facts such as age and sex.
+        prefer: sources in order of preference, for rules that conflict.
+        min_lesion_mm3: smallest connected component that counts as a lesion. 50 mm³ is the limit that RadGPT
+            applies to pre-marked lesion masks (a sphere of 4.6 mm).
+    """
+
+    phase: str | None = None
+    patient: tuple[tuple[str, str], ...] = ()
+    prefer: tuple[str, ...] = ()
+    min_lesion_mm3: float = 50.0
+
+    @property
+    def digest(self) -> str:
+        """Hash over all of it."""
+        return content_hash([self.phase, [list(row) for row in self.patient], list(self.prefer), self.min_lesion_mm3])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a tool that derives values may look at: evidence by id, and the settings."""
+
+    settings: CaseSettings = field(default_factory=CaseSettings)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(Facts):
+    """Everything that a tool may look at: the arrays as well."""
+
+    scan: Scan
+    labels: LabelSet | None = None
+
+
+Wording = Mapping[str, Mapping[str, str]]
+"""quantity → state (or "true"/"false" for boolean values) → sentence template; see `agent.wording`."""
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A registered tool.
+
+    Attributes:
+        name: the function's name.
+        version: raised whenever the result for the same input may change.
+        reads: parts of the case that the result depends on besides the arguments.
+        function: the implementation.
+        arguments: pydantic model of the keyword arguments.
+        says: sentence templates for the evidence it makes.
+    """
+
+    name: str
+    version: str
+    reads: tuple[Reads, ...]
+    function: Callable[..., list[Evidence]]
+    arguments: type[BaseModel]
+    says: Wording
+
+    @property
+    def description(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the arguments, as tool-calling APIs want it."""
+        return self.arguments.model_json_schema()
+
+    @property
+    def derives(self) -> bool:
+        """Whether it works on evidence alone, so that anyone can make its result again."""
+        return set(self.reads) <= {"evidence", "settings"}
+
+    def call(self, case: Facts, arguments: Mapping[str, JsonValue]) -> list[Evidence]:
+        """Validate the arguments and run.
+
+        Args:
+            case: the case; `Facts` are enough for a tool that derives.
+            arguments: keyword arguments as JSON values.
+
+        Raises:
+            pydantic.ValidationError: for arguments that don't fit (a programming error of the planner).
+            ToolError: where the tool can't do its work.
+        """
+        checked = self.arguments.model_validate(dict(arguments))
+        return self.function(case, **{name: getattr(checked, name) for name in type(checked).model_fields})
+
+    def key(self, case: Case, arguments: Mapping[str, JsonValue]) -> str:
+        """Content address of the result: tool, version, full arguments, and the content of all it reads."""
+        parts: dict[str, Any] = {"tool": self.name, "version": self.version, "arguments": dict(arguments)}
+        if "scan" in self.reads:
+            parts["scan"] = case.scan.digest
+            parts["padding"] = case.scan.padding
+            parts["header"] = repr(case.scan.header)
+            parts["orientation"] = case.scan.orientation.transform.tolist()
+        if "labels" in self.reads:
+            parts["labels"] = case.labels.digest if case.labels is not None else None
+        if "settings" in self.reads:
+            parts["settings"] = case.settings.digest
+        return content_hash(parts)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes evidence of one tool call, so that tool, version and arguments are written once."""
+
+    tool: str
+    version: str
+    arguments: Mapping[str, JsonValue]
+
+    def __call__(
+        self, quantity: str, target: str, *, state: State, method: str, value: Scalar = None, **more: Any
+    ) -> Evidence:
+        """Make one piece of evidence; further fields of `Evidence` may be given by name."""
+        return Evidence.make(
+            tool=self.tool, version=self.version, arguments=dict(self.arguments), quantity=quantity,
+            target=target, state=state, method=method, value=value, **more,
+        )  # fmt: skip
+
+
+def tool(
+    *, version: str, reads: tuple[Reads, ...], says: Wording | None = None
+) -> Callable[[Callable[..., list[Evidence]]], Tool]:
+    """Turn ``(case, make, *, …) -> list[Evidence]`` into a `Tool`.
+
+    Args:
+        version: version of the method.
+        reads: what the result depends on besides the arguments.
+        says: sentence templates by quantity and state.
+
+    Returns:
+        The decorator. ``make`` is a `Maker` already bound to the call.
+    """
+
+    def decorate(function: Callable[..., list[Evidence]]) -> Tool:
+        hints = get_type_hints(function, include_extras=True)
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+                fields[parameter.name] = (hints[parameter.name], default)
+        model = create_model(f"{function.__name__}_arguments", __base__=_Arguments, **fields)
+
+        def run(case: Facts, **arguments: Any) -> list[Evidence]:
+            plain: dict[str, JsonValue] = model(**arguments).model_dump(mode="json")
+            return function(case, Maker(function.__name__, version, plain), **arguments)
+
+        run.__doc__ = function.__doc__
+        return Tool(
+            name=function.__name__, version=version, reads=reads, function=run, arguments=model, says=says or {}
+        )
+
+    return decorate

@@ -1,0 +1,234 @@
+"""Lesions as connected components: count, largest, side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+
+from tools.base import Case, Maker, tool
+from tools.look import Look, cut_by, look
+from tools.ontology import SIDES, load_ontology
+from tools.shape import Diameters, centroid, eroded, in_plane_diameters, voxel_pitch
+from tools.structures import region as region_of
+from tools.types import Evidence, State
+from tools.volume import Region
+
+_UNPAIRED = "it does not belong to a paired organ"
+_NO_SIDES = "the organ beside it is not labelled by side"
+_METHOD = "connected components (26-neighbourhood) of the lesion labels above the size limit"
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One connected component of a lesion label.
+
+    Attributes:
+        region: its mask.
+        volume: cm³.
+        axes: in-plane diameters in mm.
+        cut: what cuts it off; empty where it is whole.
+    """
+
+    region: Region
+    volume: float
+    axes: Diameters
+    cut: tuple[str, ...]
+
+
+def components(case: Case, region: Region) -> list[Lesion]:
+    """Connected components of a mask, largest volume first (ties: by position, so the order is stable)."""
+    labelled, count = cc3d.connected_components(region.mask, connectivity=26, return_N=True)
+    boxes = cc3d.statistics(labelled)["bounding_boxes"]
+    per_voxel = case.scan.grid.voxel_volume / 1000.0
+    found = []
+    for index in range(1, count + 1):
+        inner = boxes[index]
+        box = tuple(
+            slice(outer.start + axis.start, outer.start + axis.stop)
+            for outer, axis in zip(region.box, inner, strict=True)
+        )
+        part = Region(box=(box[0], box[1], box[2]), mask=np.ascontiguousarray(labelled[inner] == index))
+        axes = in_plane_diameters(part, case.scan.grid)
+        assert axes is not None
+        found.append(Lesion(part, part.voxels * per_voxel, axes, cut_by(case, part)))
+    return sorted(found, key=lambda one: (-one.volume, tuple(axis.start for axis in one.region.box)))
+
+
+def _says(what: str, slice_note: str = "") -> dict[str, str]:
+    return {
+        "measured": f"The {what} is {{value}}{{pm}}{slice_note}.",
+        "not_measurable": f"The {what} cannot be measured: {{reason}}.{{at_least}}",
+        "not_assessed": f"The {what} was not assessed: {{reason}}.",
+        "absent": "No {target} was found: {reason}.",
+    }
+
+
+@tool(
+    version="1",
+    reads=("scan", "labels", "settings"),
+    says={
+        "lesion_count": {**_says("number of {targets}"), "measured": "The number of {targets} is {value}.{note}"},
+        "largest_lesion_volume": _says("volume of the largest {target}"),
+        "largest_lesion_long_axis": _says("longest axial diameter of the largest {target}", "{on_slice}"),
+        "largest_lesion_short_axis": _says("axial short axis of the largest {target}", "{on_slice}"),
+    },
+)
+def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
+    """Number of lesions, and volume, long and short axis of the largest (by volume).
+
+    Components below the size limit of the settings are named, not counted. Where the organ or a lesion is cut
+    off, the count is a lower bound.
+
+    Args:
+        structure: canonical identifier of a lesion class.
+    """
+    quantities = ("lesion_count", "largest_lesion_volume", "largest_lesion_long_axis", "largest_lesion_short_axis")
+    units = dict(zip(quantities, ("1", "cm3", "mm", "mm"), strict=True))
+    found = look(case, structure)
+    if found.region is None:
+        return _none(case, make, structure, found, units)
+    every = components(case, found.region)
+    limit = case.settings.min_lesion_mm3 / 1000.0
+    lesions = [one for one in every if one.volume >= limit]
+    small = len(every) - len(lesions)
+    note = "there are more components below the size limit, which are not counted" if small else None
+    rows = [_row(case, one) for one in lesions]
+    details: dict[str, Any] = {"lesions": rows, "below_limit": small, "limit_mm3": case.settings.min_lesion_mm3}
+    cut = _cut_reason(case, structure, lesions)
+    made = [
+        make(
+            "lesion_count", structure, unit="1", method=_METHOD, details=details,
+            state=State.NOT_MEASURABLE if cut else State.MEASURED,
+            value=None if cut else len(lesions), lower_bound=len(lesions) if cut else None, reason=cut or note,
+        )
+    ]  # fmt: skip
+    if not lesions:
+        reason = "all of its components are below the size limit"
+        made += [
+            make(q, structure, unit=units[q], state=State.NOT_MEASURABLE, reason=reason, method=_METHOD)
+            for q in quantities[1:]
+        ]
+        return made
+    return made + _largest(case, make, structure, lesions, cut)
+
+
+def _none(case: Case, make: Maker, structure: str, found: Look, units: dict[str, str]) -> list[Evidence]:
+    state, reason = found.state, found.reason
+    organ = load_ontology().get(structure).organ
+    if state is State.ABSENT and organ is not None:
+        host = look(case, organ, with_lesions=True)
+        if host.region is None:
+            state, reason = State.NOT_ASSESSED, "its class is empty, but the organ itself was not found in the labels"
+        elif not host.whole:
+            state = State.NOT_MEASURABLE
+            reason = f"none was found, but of the organ only a part is seen: {host.incomplete_reason}"
+    value = 0 if state is State.ABSENT else None
+    return [
+        make(
+            q, structure, unit=u, state=state, reason=reason, method=_METHOD,
+            value=value if q == "lesion_count" else None,
+        )
+        for q, u in units.items()
+    ]  # fmt: skip
+
+
+def _cut_reason(case: Case, structure: str, lesions: list[Lesion]) -> str | None:
+    if any(one.cut for one in lesions):
+        return "a lesion is cut off by the field of view, and there may be more beyond it"
+    organ = load_ontology().get(structure).organ
+    if organ is not None:
+        host = look(case, organ, with_lesions=True)
+        if host.cut:
+            return "the organ is cut off by the field of view, and there may be more beyond it"
+    return None
+
+
+def _row(case: Case, one: Lesion) -> dict[str, Any]:
+    where = centroid(one.region, case.scan.grid)
+    return {
+        "volume_cm3": round(one.volume, 6),
+        "long_axis_mm": round(one.axes.long_axis, 4),
+        "short_axis_mm": round(one.axes.short_axis, 4),
+        "slice": case.scan.orientation.file_slice(one.axes.k),
+        "centroid_ras_mm": [round(float(x), 2) for x in where],
+        "cut_off_at": list(one.cut),
+    }
+
+
+def _largest(case: Case, make: Maker, structure: str, lesions: list[Lesion], cut: str | None) -> list[Evidence]:
+    first = lesions[0]
+    grid = case.scan.grid
+    reason = None
+    if any(one.cut for one in lesions):
+        # A lesion that is cut off may be the largest one, whatever is seen of it.
+        reason = "a lesion is cut off by the field of view" if not first.cut else "it is cut off by the field of view"
+    shell = first.region.voxels - int(np.count_nonzero(eroded(first.region, grid)))
+    k = case.scan.orientation.file_slice(first.axes.k)
+    if reason is None and cut is not None:
+        note: str | None = "only the visible part of the organ counts"
+    else:
+        note = reason
+    rows = (
+        ("largest_lesion_volume", "cm3", first.volume, shell / 2 * grid.voxel_volume / 1000.0, None),
+        ("largest_lesion_long_axis", "mm", first.axes.long_axis, voxel_pitch(grid), k),
+        ("largest_lesion_short_axis", "mm", first.axes.short_axis, voxel_pitch(grid), k),
+    )
+    made = []
+    for quantity, unit, value, uncertainty, at in rows:
+        bound = round(value, 6) if reason and quantity != "largest_lesion_short_axis" else None
+        made.append(
+            make(
+                quantity, structure, unit=unit, method=_METHOD + "; largest by volume", slice=at,
+                state=State.NOT_MEASURABLE if reason else State.MEASURED,
+                value=None if reason else round(value, 6), lower_bound=bound,
+                uncertainty=None if reason else round(uncertainty, 6), reason=note,
+            )
+        )  # fmt: skip
+    return made
+
+
+@tool(
+    version="1",
+    reads=("scan", "labels"),
+    says={
+        "side": {
+            "measured": "The {target} lies on this side: {value}.",
+            "absent": "No {target} was found: {reason}.",
+            "not_measurable": "The side of the {target} cannot be told: {reason}.",
+            "not_assessed": "The side of the {target} was not assessed: {reason}.",
+        }
+    },
+)
+def lesion_side(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
+    """Side of a lesion in a paired organ: "left", "right" or "both".
+
+    Args:
+        structure: canonical identifier of a lesion class.
+    """
+    ontology = load_ontology()
+    method = "the side of the organ that holds the lesion, or lies nearest to it"
+    found = look(case, structure)
+    if found.region is None or case.labels is None:
+        return [make("side", structure, state=found.state, reason=found.reason, method=method)]
+    asked = ontology.get(structure)
+    if asked.side is not None:
+        return [make("side", structure, state=State.MEASURED, value=asked.side, method=method)]
+    organ = ontology.get(asked.organ) if asked.organ else None
+    if organ is None or not organ.parts or asked.lesion_type is None:
+        return [
+            make("side", structure, state=State.NOT_MEASURABLE, reason=_UNPAIRED, method=method)
+        ]  # fmt: skip
+    sides = []
+    for side in SIDES:
+        region = region_of(case.labels, ontology.lesion_id(asked.lesion_type, f"{organ.base}_{side}"))
+        if region is not None and region.voxels:
+            sides.append(side)
+    if not sides:
+        return [
+            make("side", structure, state=State.NOT_MEASURABLE, reason=_NO_SIDES, method=method)
+        ]  # fmt: skip
+    value = sides[0] if len(sides) == 1 else "both"
+    return [make("side", structure, state=State.MEASURED, value=value, method=method)]

@@ -1,0 +1,137 @@
+"""What can be said of a structure before it is measured: was it looked for, is it there, is it cut off.
+
+Every measuring tool begins here, so that the four states mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tools.base import Case
+from tools.ontology import load_ontology
+from tools.shape import touched_faces, touches
+from tools.structures import Resolved, Standing, region, resolve
+from tools.types import State
+from tools.volume import Region
+
+
+@dataclass(frozen=True)
+class Look:
+    """Result of looking for a structure.
+
+    Attributes:
+        state: MEASURED when it is there and may be measured; otherwise why not.
+        reason: the reason, as a clause without digits; None when there is nothing to say.
+        region: its mask, None unless it is there.
+        cut: what cuts it off ("superior", …, "the edge of the reconstruction"); empty where it is whole.
+        missing: names of parts that no label covers.
+    """
+
+    state: State
+    reason: str | None = None
+    region: Region | None = None
+    cut: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it lies within the scan and is labelled."""
+        return self.region is not None and not self.cut and not self.missing
+
+    @property
+    def incomplete_reason(self) -> str | None:
+        """Why a size is only a lower bound."""
+        if self.cut:
+            return "it is cut off by the field of view (" + ", ".join(self.cut) + ")"
+        if self.missing:
+            return "not all of its parts are labelled (" + ", ".join(self.missing) + ")"
+        return None
+
+
+def look(case: Case, structure: str, *, with_lesions: bool = False) -> Look:
+    """Look for a structure in the labels of a case.
+
+    Args:
+        case: the case.
+        structure: canonical identifier.
+        with_lesions: for an organ, include the lesions that lie in it (label maps carve them out).
+    """
+    ontology = load_ontology()
+    name = ontology.get(structure).name
+    if case.labels is None:
+        return Look(State.NOT_ASSESSED, f"no label map or segmentation that could show the {name} was given")
+    resolved = resolve(case.labels, structure, with_lesions=with_lesions)
+    if resolved.standing is not Standing.PRESENT:
+        return _unseen(case, resolved)
+    mask = region(case.labels, structure, with_lesions=with_lesions)
+    if mask is None or mask.voxels == 0:  # shared lesions may all belong to the other side
+        return _unseen(case, resolved)
+    missing = tuple(ontology.get(part).name for part in resolved.missing_parts)
+    return Look(State.MEASURED, None, mask, cut_by(case, mask), missing)
+
+
+def cut_by(case: Case, region: Region) -> tuple[str, ...]:
+    """What cuts a mask off: faces of the scan, or padding beside it."""
+    faces = touched_faces(region, case.scan.grid)
+    padding = case.scan.padding
+    # A value that air can have says nothing about the field of view.
+    if padding is not None and padding < -1024:  # noqa: SIM102
+        if touches(region.mask, case.scan.hu[region.box] == padding):
+            faces += ("edge of the reconstruction",)
+    return faces
+
+
+def _unseen(case: Case, resolved: Resolved) -> Look:
+    """State and reason of a structure without voxels."""
+    ontology = load_ontology()
+    asked = ontology.get(resolved.structure)
+
+    def names(idents: tuple[str, ...]) -> str:
+        return ", ".join(ontology.get(ident).name for ident in idents)
+
+    reasons = {
+        Standing.NOT_LOOKED: f"the labels have no class for the {asked.name}, so nothing looked for it",
+        Standing.NARROWER_ONLY: f"only this was looked for, and not found: {names(resolved.narrower_declared)}",
+        Standing.TYPE_UNKNOWN: f"the labels show a {names(resolved.broader_found)}, but nothing tells its type",
+        Standing.SIDE_UNKNOWN: f"the labels show a {names(resolved.undivided)}, but nothing tells the sides apart",
+        Standing.PARTLY: "nothing was found where it was looked for, but this was not looked at: "
+        + names(resolved.missing_parts),
+    }
+    if resolved.standing in reasons:
+        return Look(State.NOT_ASSESSED, reasons[resolved.standing])
+    if asked.kind != "lesion":
+        problem = _out_of_view(case, resolved.structure)
+        if problem is not None:
+            return problem
+    return Look(State.ABSENT, "the labels have a class for it, which is empty")
+
+
+def _out_of_view(case: Case, structure: str) -> Look | None:
+    """Why an organ without voxels may simply lie beyond the scan; None where it would have been seen.
+
+    It would have been seen where its neighbours are wholly in the scan; without known neighbours, where the labelled
+    organs of its region are.
+    """
+    ontology = load_ontology()
+    asked = ontology.get(structure)
+    assert case.labels is not None
+    labelled = [name for name, keys in case.labels.entries.items() if any(key in case.labels.boxes for key in keys)]
+    around = [name for name in labelled if name in asked.near]
+    if not asked.near and asked.region != "any":
+        around = [
+            name for name in labelled if (other := ontology.get(name)).region == asked.region and other.kind == "organ"
+        ]
+    if not around:
+        where = f"the {asked.region} region" if asked.region != "any" else "its surroundings"
+        return Look(
+            State.NOT_ASSESSED,
+            f"nothing around it ({where}) is labelled, so the scan does not seem to reach the {asked.name}",
+        )
+    cut = [name for name in around if (mask := region(case.labels, name)) is not None and cut_by(case, mask)]
+    if cut:
+        names = ", ".join(ontology.get(name).name for name in cut)
+        return Look(
+            State.NOT_MEASURABLE,
+            f"it was not found, but the scan cuts off what lies around it ({names}), so it may lie beyond",
+        )
+    return None

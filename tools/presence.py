@@ -1,0 +1,106 @@
+"""Whether a structure or a lesion is there: the four states, with what they rest on."""
+
+from __future__ import annotations
+
+from tools.base import Case, Maker, tool
+from tools.look import Look, look
+from tools.ontology import load_ontology
+from tools.types import Evidence, State
+
+
+@tool(
+    version="1",
+    reads=("scan", "labels"),
+    says={
+        "exists": {
+            "true": "There is a {target} in the scan: its label has voxels{on_slice}.",
+            "absent": "No {target} was found: {reason}.",
+            "not_measurable": "Whether there is a {target} cannot be decided: {reason}.",
+            "not_assessed": "Whether there is a {target} was not assessed: {reason}.",
+        }
+    },
+)
+def presence(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
+    """Whether a structure, lesion or finding is present, absent, undecidable or unassessed.
+
+    A lesion class proves the more general ones and never the more specific ones: a liver lesion is not thereby a
+    metastasis. Absence needs a class that could have shown it and an organ that is wholly in the scan.
+
+    Args:
+        structure: canonical identifier.
+    """
+    found = look(case, structure)
+    if load_ontology().get(structure).kind == "lesion":
+        return [_lesion(case, make, structure, found)]
+    state, reason = found.state, found.reason
+    if found.region is not None:
+        return [_present(case, make, structure, found)]
+    value = False if state is State.ABSENT else None
+    return [make("exists", structure, state=state, value=value, reason=reason, method="label look-up")]
+
+
+def _present(case: Case, make: Maker, structure: str, found: Look) -> Evidence:
+    assert found.region is not None
+    counts = found.region.mask.sum(axis=(0, 1))
+    k = int(counts.argmax()) + found.region.box[2].start
+    return make(
+        "exists", structure, state=State.MEASURED, value=True, method="voxels under the label",
+        slice=case.scan.orientation.file_slice(k), details={"voxels": found.region.voxels},
+    )  # fmt: skip
+
+
+def _lesion(case: Case, make: Maker, structure: str, found: Look) -> Evidence:
+    ontology = load_ontology()
+    lesion = ontology.get(structure)
+    method = "lesion classes of the labels, by the ontology's is-a relation"
+    if found.region is not None:
+        return _present(case, make, structure, found)
+    if found.state is not State.ABSENT:
+        return make("exists", structure, state=found.state, reason=found.reason, method=method)
+    if lesion.organ is None:
+        return make(
+            "exists", structure, state=State.NOT_ASSESSED, method=method,
+            reason="none was found where the labels could show one, but they do not cover the whole body",
+        )  # fmt: skip
+    host = look(case, lesion.organ, with_lesions=True)
+    if host.region is None:
+        return make(
+            "exists", structure, state=State.NOT_ASSESSED, method=method,
+            reason=f"its class is empty, but the {ontology.get(lesion.organ).name} itself was not found in the labels",
+        )  # fmt: skip
+    if not host.whole:
+        return make(
+            "exists", structure, state=State.NOT_MEASURABLE, method=method,
+            reason=f"none was found, but of the {ontology.get(lesion.organ).name} only a part is seen: "
+            f"{host.incomplete_reason}",
+        )  # fmt: skip
+    return make(
+        "exists", structure, state=State.ABSENT, value=False, method=method,
+        reason="its class is empty and the whole organ is in the scan",
+    )  # fmt: skip
+
+
+@tool(
+    version="1",
+    reads=("labels",),
+    says={
+        "structures": {
+            "measured": "Labelled structures: {value}.",
+            "not_assessed": "Which structures there are was not assessed: {reason}.",
+        }
+    },
+)
+def structure_list(case: Case, make: Maker) -> list[Evidence]:
+    """Names of the structures that have voxels in the labels."""
+    method = "names of the labels that have voxels"
+    if case.labels is None:
+        return [make("structures", "scan", state=State.NOT_ASSESSED, reason="no label map was given", method=method)]
+    ontology = load_ontology()
+    there = [name for name, keys in case.labels.entries.items() if any(key in case.labels.boxes for key in keys)]
+    return [
+        make(
+            "structures", "scan", state=State.MEASURED, method=method,
+            value=", ".join(sorted(ontology.get(name).name for name in there)),
+            details={"ids": sorted(there)},
+        )
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Clinical rules as data, and the pure functions that decide by them."""

@@ -1,0 +1,171 @@
+"""Clinical rules as data: thresholds with source, validity and boundary behaviour.
+
+A rule is one file under ``tools/rules/data/``. Its criteria name a quantity and the edges between verdicts; the
+functions here turn a value, or the interval that is known of it, into a verdict. Nothing is filled in: an input that
+is missing leaves the rule undecided.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agent.errors import UsageError
+from tools.intervals import Interval
+
+Edge = Literal["lower", "upper"]
+
+
+class Source(BaseModel):
+    """A measured quantity of a structure; ``$structure`` stands for the structure that the rule is applied to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tool: str = "measure_structure"
+    structure: str
+    quantity: str
+
+
+class Criterion(BaseModel):
+    """One quantity, or a ratio of two, with the edges between its verdicts.
+
+    Attributes:
+        measure: the quantity.
+        over: divisor, for a ratio.
+        unit: unit of the edges.
+        edges: ascending limits between bands.
+        verdicts: one per band, lowest values first.
+        at_edge: which band a value equal to an edge belongs to; one for all edges, or one per edge.
+        severity: rank of each verdict, for rules that take the worse of several criteria; order of bands if empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measure: Source
+    over: Source | None = None
+    unit: str
+    edges: tuple[float, ...] = Field(min_length=1)
+    verdicts: tuple[bool | str, ...]
+    at_edge: Edge | tuple[Edge, ...]
+
+    @model_validator(mode="after")
+    def _shape(self) -> Criterion:
+        if isinstance(self.at_edge, tuple) and len(self.at_edge) != len(self.edges):
+            raise ValueError("a criterion needs one boundary decision for all edges or one per edge")
+        if len(self.verdicts) != len(self.edges) + 1 or list(self.edges) != sorted(set(self.edges)):
+            raise ValueError("a criterion needs ascending edges and one verdict more than edges")
+        return self
+
+    def band(self, value: float) -> int:
+        """Index of the band that a value falls into."""
+        sides = self.at_edge if isinstance(self.at_edge, tuple) else (self.at_edge,) * len(self.edges)
+        return sum(
+            value > edge if side == "lower" else value >= edge for edge, side in zip(self.edges, sides, strict=True)
+        )
+
+
+class Rule(BaseModel):
+    """One clinical rule.
+
+    Attributes:
+        id: identifier, equal to the file's name.
+        version: raised on every change.
+        topic: what it decides ("enlarged", "fatty", …).
+        structure: the structure that it applies to; a pair applies to each side.
+        source: short name of the source, used in sentences.
+        citation: where it is published.
+        priority: the rule with the smallest number is the answer where several apply, unless configured otherwise.
+        phases: contrast phases in which it is valid; empty for any.
+        criteria: with more than one, the most severe verdict counts.
+        severity: verdicts from harmless to worst, needed with several criteria.
+        text: how each verdict completes "the {structure} …".
+        noun: what is decided, for rules whose verdict is no yes or no ("grade of steatosis").
+        note: limits and boundary decisions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    version: str
+    topic: str
+    structure: str
+    source: str
+    citation: str
+    priority: int = 1
+    phases: tuple[str, ...] = ()
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    severity: tuple[bool | str, ...] = ()
+    text: dict[str, str]
+    noun: str | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Rule:
+        verdicts = {verdict for criterion in self.criteria for verdict in criterion.verdicts}
+        if {verdict_key(verdict) for verdict in verdicts} - set(self.text):
+            raise ValueError(f"rule {self.id}: every verdict needs a text")
+        if self.noun is None and "true" not in self.text:
+            raise ValueError(f"rule {self.id}: a rule that grades needs a noun for what it grades")
+        if len(self.criteria) > 1 and verdicts - set(self.severity):
+            raise ValueError(f"rule {self.id}: several criteria need the severity of every verdict")
+        return self
+
+    def worse(self, verdicts: Sequence[bool | str]) -> bool | str:
+        """The most severe of several verdicts."""
+        if len(verdicts) == 1:
+            return verdicts[0]
+        return max(verdicts, key=self.severity.index)
+
+
+def possible_verdicts(criterion: Criterion, known: Interval) -> tuple[bool | str, ...]:
+    """Verdicts of every band that the interval reaches, lowest band first, without repetition."""
+    first, last = criterion.band(known.low), criterion.band(known.high)
+    return tuple(dict.fromkeys(criterion.verdicts[first : last + 1]))
+
+
+def decide(criterion: Criterion, known: Interval) -> bool | str | None:
+    """Verdict of a criterion: that of the point value, or of a bound that decides; None if undecided."""
+    if known.value is not None:
+        return criterion.verdicts[criterion.band(known.value)]
+    reachable = possible_verdicts(criterion, known)
+    return reachable[0] if len(reachable) == 1 else None
+
+
+def verdict_key(verdict: bool | str) -> str:
+    """How a verdict is written as a key of `Rule.text`."""
+    return verdict if isinstance(verdict, str) else str(verdict).lower()
+
+
+@cache
+def load_rules() -> Mapping[str, Rule]:
+    """All rules by identifier, read once per process from ``tools/rules/data/*.toml``."""
+    rules: dict[str, Rule] = {}
+    for entry in sorted(files("tools").joinpath("rules/data").iterdir(), key=lambda path: path.name):
+        if entry.name.endswith(".toml"):
+            rule = Rule.model_validate(tomllib.loads(entry.read_text(encoding="utf-8")))
+            rules[rule.id] = rule
+    return MappingProxyType(rules)
+
+
+def get_rule(ident: str) -> Rule:
+    """The rule with this identifier.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    try:
+        return load_rules()[ident]
+    except KeyError:
+        raise UsageError(f"There is no rule {ident!r}; `tumortrace rules list` shows all of them.") from None
+
+
+def rules_for(topic: str, structure_base: str) -> list[Rule]:
+    """Rules of a topic for a structure (without its side), first choice first."""
+    found = [rule for rule in load_rules().values() if rule.topic == topic and rule.structure == structure_base]
+    return sorted(found, key=lambda rule: (rule.priority, rule.id))

@@ -1,0 +1,1 @@
+"""Segmentation backends: where label sets come from."""

@@ -1,0 +1,64 @@
+"""Content-addressed store of tool results.
+
+A result's address is the hash of everything that it depends on (`Tool.key`), never a file's name. Entries carry
+a checksum: a damaged one counts as missing and is made anew, so the store can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pydantic
+from pydantic import BaseModel, ConfigDict
+
+from tools.types import Evidence, canonical_json, content_hash
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    checksum: str
+    evidence: list[Evidence]
+
+
+class Store:
+    """Evidence by content address, one small JSON file each, written atomically."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _path(self, key: str) -> Path:
+        return self.root / "evidence" / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> list[Evidence] | None:
+        """The evidence stored under `key`, None where there is none or where it was damaged."""
+        path = self._path(key)
+        try:
+            entry = _Entry.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, pydantic.ValidationError):
+            return None
+        if entry.checksum != _checksum(entry.evidence):
+            return None
+        return entry.evidence
+
+    def put(self, key: str, evidence: list[Evidence]) -> None:
+        """Store evidence under `key`; a reader sees all of it or nothing."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = canonical_json(_Entry(checksum=_checksum(evidence), evidence=evidence).model_dump(mode="json")).encode()
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _checksum(evidence: list[Evidence]) -> str:
+    return content_hash([item.model_dump(mode="json") for item in evidence])
