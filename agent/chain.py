@@ -39,12 +39,9 @@ def expand(index: int, query: Query, kind: Kind) -> tuple[list[Task], Target]:
     for step in kind.chain:
         plan.steps[step.step] = [task for where in _over(plan, step) for task in _tasks(plan, step, where)]
     answering = plan.steps[kind.answer.step]
-    decisive = _one(plan, answering)
-    if query.unit and kind.answer.form == "number" and query.unit != kind.answer.unit:
-        converted = _convert(plan, decisive, query.unit)
-        decisive = Ref(task=converted.id, quantity=kind.answer.quantity)
+    decisive = _in_unit(plan, _one(plan, answering))
     also = [
-        Ref(task=task.id, quantity=kind.answer.quantity)
+        _in_unit(plan, Ref(task=task.id, quantity=kind.answer.quantity))
         for step in kind.chain
         if step.over == "parts" and step.tool is not None and step.step != kind.answer.step
         for task in plan.steps[step.step]
@@ -58,14 +55,18 @@ def _one(plan: _Plan, tasks: list[Task]) -> Ref:
     if len(tasks) == 1:
         return Ref(task=tasks[0].id, quantity=quantity)
     items = tuple(Ref(task=task.id, quantity=quantity) for task in tasks)
-    joined = plan.add(Task.make("any_of", ref_lists={"items": items}, reason="both sides of a pair"))
+    joined = plan.add(Task.make(f"{plan.kind.answer.join}_of", ref_lists={"items": items}, reason="sides of a pair"))
     return Ref(task=joined.id, quantity=quantity)
 
 
-def _convert(plan: _Plan, item: Ref, unit: str) -> Task:
-    return plan.add(
-        Task.make("convert", args={"unit": unit}, refs={"item": item}, reason="the question asks for this unit")
-    )
+def _in_unit(plan: _Plan, item: Ref) -> Ref:
+    """The same evidence in the unit that the question asks for."""
+    unit, answer = plan.query.unit, plan.kind.answer
+    if not unit or answer.form != "number" or unit == answer.unit:
+        return item
+    reason = "the question asks for this unit"
+    converted = plan.add(Task.make("convert", args={"unit": unit}, refs={"item": item}, reason=reason))
+    return Ref(task=converted.id, quantity=answer.quantity)
 
 
 def _over(plan: _Plan, step: Step) -> Iterator[str | None]:

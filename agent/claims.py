@@ -13,6 +13,7 @@ from agent.query import Kind, Query, load_kinds
 from agent.report_model import Binding
 from agent.state import Claim, Level, RunState, Target
 from agent.wording import Sentence, describe
+from tools.ontology import load_ontology
 from tools.types import Evidence, Scalar
 
 
@@ -72,7 +73,7 @@ def answer(
     if options:
         letter = choose_option(
             options, value=value, unit=decisive.unit, uncertainty=decisive.uncertainty, state=decisive.state,
-            form=kind.answer.form, lower_bound=decisive.lower_bound, structures=query.structures,
+            form=kind.answer.form, lower_bound=decisive.lower_bound, query=query,
         ).letter  # fmt: skip
     return Claim(
         id=claim_id("answer", decisive, index),
@@ -99,6 +100,16 @@ def answer_for(state: RunState, target: Target) -> Claim | None:
         return None
     also = [one for ref in target.also if (one := state.lookup(ref)) is not None]
     return answer(target.query, query, decisive, also, state.evidence, state.request.options)
+
+
+def lesions_seen(state: RunState) -> tuple[str, ...]:
+    """Ids of the evidence that a lesion is there: what a pathology conclusion is about."""
+    ontology = load_ontology()
+    return tuple(
+        one.id
+        for one in state.evidence.values()
+        if one.quantity == "exists" and one.value is True and ontology.get(one.target).kind == "lesion"
+    )
 
 
 def _value(query: Query, kind: Kind, decisive: Evidence) -> Scalar:

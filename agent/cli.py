@@ -21,8 +21,15 @@ GROUP = "tumortrace.commands"
 INTERRUPTED = 130
 
 
-def build_app() -> typer.Typer:
-    """The app with every registered command."""
+def build_app(command: str | None = None) -> typer.Typer:
+    """The app with the command asked for, or with all where that is none of them.
+
+    Args:
+        command: first word of the command line. An entry point is called like its command, so that one command
+            doesn't wait for the imports of all.
+    """
+    points = sorted(entry_points(group=GROUP), key=lambda one: one.name)
+    chosen = [point for point in points if point.name == command] or points
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -41,7 +48,7 @@ def build_app() -> typer.Typer:
             raise typer.Exit
 
     main_options.__doc__ = None
-    for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
+    for point in chosen:
         point.load()(app)
     return app
 
@@ -49,7 +56,7 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Run the command line and exit."""
     try:
-        build_app()()
+        build_app(sys.argv[1] if len(sys.argv) > 1 else None)()
     except TumorTraceError as error:
         console = Console(stderr=True, soft_wrap=True, highlight=False)
         console.print(f"Error: {error}", markup=False)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -26,6 +28,8 @@ from tools.types import content_hash
 
 MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 _COLUMNS = ("case", "scan", "labels", "question", "class_map", "phase", "series", "options")
 
 
@@ -56,7 +60,8 @@ class Job(BaseModel):
 
     def key(self) -> str:
         """Hash of the row and of the size and time of the files that it names."""
-        files = [_stamp(path) for path in (self.scan, self.labels) if path is not None]
+        named = (self.scan, self.labels, Path(self.class_map) if self.class_map else None)
+        files = [_stamp(path) for path in named if path is not None]
         return content_hash([self.model_dump(mode="json"), files])[:16]
 
 
@@ -107,13 +112,17 @@ def read_manifest(path: Path) -> list[Job]:
         raise UsageError(f"There is no manifest at {path}.") from None
     except IsADirectoryError:
         raise UsageError(f"The manifest {path} is a folder; give a CSV file.") from None
+    except OSError as error:
+        raise UsageError(f"The manifest {path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError:
         raise UsageError(f"The manifest {path} is not a text file in UTF-8.") from None
     rows = csv.DictReader(io.StringIO(text), strict=True)
     try:
         columns = [name.strip().lower() for name in rows.fieldnames or ()]
         rows.fieldnames = columns
-        unknown = [name for name in columns if name not in _COLUMNS]
+        unknown = [name or "one without a name" for name in columns if name not in _COLUMNS]
+        if len(set(columns)) < len(columns):
+            raise UsageError(f"The manifest {path} names a column twice; its first line names each once.")
         if "scan" not in columns or unknown:
             what = f"has unknown columns ({', '.join(unknown)})" if unknown else "has no column “scan”"
             raise UsageError(f"The manifest {path} {what}; its first line may name {', '.join(_COLUMNS)}.")
@@ -122,8 +131,8 @@ def read_manifest(path: Path) -> list[Job]:
         raise UsageError(f"Line {rows.line_num} of the manifest {path} is not valid CSV ({error}).") from error
     if not jobs or len(jobs) > MAX_ROWS:
         raise UsageError(f"The manifest {path} has {len(jobs)} rows; give between 1 and {MAX_ROWS}.")
-    names = [job.case for job in jobs]
-    for name in {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ():
+    name, count = Counter(job.case for job in jobs).most_common(1)[0]
+    if count > 1:
         raise UsageError(f"The manifest {path} names the case {name!r} more than once; give each row its own.")
     return jobs
 
@@ -242,11 +251,20 @@ def _write_results(out: Path, results: Iterable[Result]) -> None:
     writer.writeheader()
     for result in results:
         row = result.model_dump()
-        # A spreadsheet must not take text from a manifest for a formula.
-        writer.writerow({k: f"'{v}" if isinstance(v, str) and v[:1] in "=+@\t\r" else v for k, v in row.items()})
+        writer.writerow({name: _plain(cell) for name, cell in row.items()})
     atomic_write(out / "results.csv", text.getvalue())
 
 
+def _plain(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula; numbers stay what they are."""
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA) or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}"
+
+
 def _stamp(path: Path) -> list[list[str | int]]:
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
+    try:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
+    except OSError:
+        return []  # what cannot be looked at fails when it is opened, with its own message

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +14,9 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import JsonValue
 
-from agent.errors import UsageError
+from agent.errors import InputError, LabelsError, ScanError, UsageError
 from agent.graph import build_graph
+from agent.local_only import nothing_sent
 from agent.models.protocol import ReasoningModel
 from agent.query import Query
 from agent.report_model import Report
@@ -23,7 +25,8 @@ from agent.services import Profile, Progress, Services, silent
 from agent.settings import Settings
 from agent.state import Request, RunState
 from agent.trace import TraceWriter, read_events
-from agent.trace_schema import Event, Kind
+from agent.trace_schema import RESUMABLE, Event, Kind
+from agent.warm import warm_up
 from tools.base import Case, CaseSettings
 from tools.readers import read_scan
 from tools.segment.labels import load_labels
@@ -68,9 +71,15 @@ def open_case(files: CaseFiles, profile: Profile | None = None, progress: Progre
         InputError: where they can't be used.
     """
     profile = profile or Profile()
+    for path, refusal in ((files.scan, ScanError), (files.labels, LabelsError), (files.class_map, UsageError)):
+        if path is not None:
+            _usable(Path(path), refusal)
     progress("reading the scan", 0, 0)
-    with profile.part("load scan"):
+    # Decompression leaves the interpreter free for half of the time: enough to read our own tables beside it.
+    with profile.part("load scan"), ThreadPoolExecutor(max_workers=1) as beside:
+        tables = beside.submit(warm_up)
         scan = read_scan(files.scan, series=files.series)
+        tables.result()
     labels = None
     if files.labels is not None:
         progress("reading the labels", 0, 0)
@@ -78,7 +87,24 @@ def open_case(files: CaseFiles, profile: Profile | None = None, progress: Progre
             labels = load_labels(files.labels, scan, class_map=files.class_map)
     elif files.class_map is not None:
         raise UsageError("--class-map names the classes of a label map, but no --labels was given.")
+    progress("hashing the voxels", 0, 0)
+    with profile.part("load: hash and index"):
+        # Made once here, so that no later step is charged for them.
+        _ = scan.digest
+        if labels is not None:
+            _ = labels.digest, labels.boxes
     return Case(scan=scan, labels=labels, settings=files.settings)
+
+
+def _usable(path: Path, refusal: type[InputError]) -> None:
+    """Refuse a path that the system cannot even look up; whether something is there is for its reader to say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise refusal(f"The path {str(path)[:60]!r} cannot be used ({why}): check it.") from error
 
 
 @dataclass
@@ -122,14 +148,16 @@ class Engine:
         """
         request = Request(question=question, options=options, previous=previous)
         runs = Runs(self.settings.home)
-        folder = runs.find(resume) if resume is not None else runs.create(out)
+        folder = runs.find(resume, begun=False) if resume is not None else runs.create(out)
         key = self.settings.trace_key.get_secret_value().encode() if self.settings.trace_key else None
         identity = self._identity(case, request)
         with self.profile.part("trace and checkpoints"):
             if resume is not None and folder.report_json.exists() and _ended(folder):
                 _check_same(folder, identity)
-                return self._finished(folder)
-            trace = TraceWriter.open(folder.trace, folder.id, resume=resume is not None, key=key)
+                return self._finished(folder, runs)
+            folder.images.mkdir(parents=True, exist_ok=True)
+            begun = resume is not None and folder.trace.exists()
+            trace = TraceWriter.open(folder.trace, folder.id, resume=begun, key=key)
         with trace:
             if trace.events == 0:
                 trace.append(Kind.RUN_START, self._start(folder, case, request, identity))
@@ -139,7 +167,14 @@ class Engine:
             services = Services(
                 case, self.model, Store(self.settings.cache), trace, self.settings, self.progress, self.profile
             )
-            state = self._run(folder, request, services)
+            try:
+                state = self._run(folder, request, services)
+            except Exception as error:
+                # An unexpected error surfaces; the record says that it ended the run, which can be resumed.
+                with suppress(OSError, ValueError):  # a full disk, or a record that has its end already
+                    trace.finish("failed", {}, f"unexpected {type(error).__name__}")
+                runs.set_status(folder.id, "failed")
+                raise
         made = Report.model_validate_json(folder.report_json.read_bytes())
         runs.set_status(folder.id, made.status)
         return made, state
@@ -149,6 +184,7 @@ class Engine:
         with (
             self.profile.part("graph"),
             closing(sqlite3.connect(folder.checkpoint, check_same_thread=False)) as connection,
+            nothing_sent(),
         ):
             graph = build_graph(SqliteSaver(connection, serde=serde))
             config: RunnableConfig = {
@@ -160,12 +196,14 @@ class Engine:
             values = graph.invoke(start, config, context=services, durability="sync")
         return RunState.model_validate(values)
 
-    def _finished(self, folder: RunFolder) -> tuple[Report, RunState]:
+    def _finished(self, folder: RunFolder, runs: Runs) -> tuple[Report, RunState]:
         serde = JsonPlusSerializer(allowed_msgpack_modules=_STATE_TYPES)
         with closing(sqlite3.connect(folder.checkpoint, check_same_thread=False)) as connection:
             graph = build_graph(SqliteSaver(connection, serde=serde))
             values = graph.get_state({"configurable": {"thread_id": folder.id}}).values
-        return Report.model_validate_json(folder.report_json.read_bytes()), RunState.model_validate(values)
+        made = Report.model_validate_json(folder.report_json.read_bytes())
+        runs.set_status(folder.id, made.status)  # the run may have been killed just before this
+        return made, RunState.model_validate(values)
 
     def _identity(self, case: Case, request: Request) -> str:
         return content_hash(
@@ -204,7 +242,7 @@ def _ended(folder: RunFolder) -> bool:
     last = None
     for event in read_events(folder.trace):
         last = event
-    return isinstance(last, Event) and last.kind == Kind.RUN_END
+    return isinstance(last, Event) and last.kind == Kind.RUN_END and last.data.get("status") not in RESUMABLE
 
 
 def _check_same(folder: RunFolder, identity: str) -> None:

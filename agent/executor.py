@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from agent.errors import ToolError
 from agent.services import Services
-from agent.state import FAILURE, RunState, Task
+from agent.state import BUDGET_SPENT, FAILURE, RunState, Task
 from agent.trace_schema import Kind
 from tools.base import Tool
 from tools.registry import load_tools
@@ -32,7 +32,8 @@ def execute(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     new_evidence: dict[str, Evidence] = {}
     open_ = {ident: task for ident, task in state.tasks.items() if ident not in state.done}
     running: dict[Future[list[Evidence]], Task] = {}
-    with ThreadPoolExecutor(max_workers=services.settings.workers) as pool:
+    pool = ThreadPoolExecutor(max_workers=services.settings.workers)
+    try:
         while open_ or running:
             ready = [task for task in open_.values() if task.needs() <= working.done.keys()]
             if not ready and not running:
@@ -50,7 +51,13 @@ def execute(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
                 for one in made:
                     new_evidence[one.id] = working.evidence[one.id] = one
                 services.progress(task.tool, len(working.done), len(state.tasks))
-    return {"done": new_done, "evidence": new_evidence}
+    finally:
+        # Where a tool broke, nothing that still waits is begun.
+        pool.shutdown(cancel_futures=True)
+    # In the order of the plan, whichever tool was faster: the same run makes the same report.
+    done = {ident: new_done[ident] for ident in state.tasks if ident in new_done}
+    evidence = {ident: new_evidence[ident] for made in done.values() for ident in made}
+    return {"done": done, "evidence": evidence}
 
 
 def _run(services: Services, state: RunState, task: Task, *, over_budget: bool) -> list[Evidence]:
@@ -58,9 +65,9 @@ def _run(services: Services, state: RunState, task: Task, *, over_budget: bool) 
     arguments, broken = _arguments(state, task)
     call: dict[str, JsonValue] = {"call": task.id, "tool": tool.name, "round": state.round}
     if broken is not None or over_budget:
-        reason = broken or "the run's budget of tool calls is spent"
+        reason = broken or BUDGET_SPENT
         services.trace.append(Kind.TOOL_FAILED, {**call, "error": reason})
-        return [_failure(tool, task, reason)]
+        return [_failure(tool, arguments, reason)]
     # Only what the task cites is handed over, so that a tool cannot depend on anything that its key leaves out.
     case = replace(services.case, evidence=_cited(state.evidence, arguments))
     key = tool.key(case, arguments)
@@ -71,12 +78,16 @@ def _run(services: Services, state: RunState, task: Task, *, over_budget: bool) 
     services.trace.append(Kind.TOOL_START, {**call, "arguments": dict(arguments), "target": _target(arguments)})
     begin = time.perf_counter()
     try:
-        with services.profile.part(f"tool: {tool.name}"):
+        with services.profile.tool(tool.name):
             made = tool.call(case, arguments)
     except ToolError as error:
         seconds = round(time.perf_counter() - begin, 6)
         services.trace.append(Kind.TOOL_FAILED, {**call, "error": str(error), "seconds": seconds})
-        return [_failure(tool, task, str(error))]
+        return [_failure(tool, arguments, str(error))]
+    except Exception as error:
+        # Its message may hold anything; the type is enough for the record, and the traceback surfaces.
+        services.trace.append(Kind.TOOL_FAILED, {**call, "error": f"unexpected {type(error).__name__}"})
+        raise
     seconds = round(time.perf_counter() - begin, 6)
     # Stored before it is recorded: a kill in between costs a line of the trace's story, not a second computation.
     services.store.put(key, made)
@@ -112,11 +123,10 @@ def _cited(evidence: Mapping[str, Evidence], arguments: Mapping[str, JsonValue])
     return {ident: evidence[ident] for ident in ids if isinstance(ident, str) and ident in evidence}
 
 
-def _failure(tool: Tool, task: Task, reason: str) -> Evidence:
-    target = _target(task.args) or "scan"
+def _failure(tool: Tool, arguments: Mapping[str, JsonValue], reason: str) -> Evidence:
     return Evidence.make(
-        tool=tool.name, arguments=dict(task.args), quantity=FAILURE, target=target, state=State.NOT_ASSESSED,
-        reason=reason, method="the tool call failed", version=tool.version,
+        tool=tool.name, arguments=dict(arguments), quantity=FAILURE, target=_target(arguments) or "scan",
+        state=State.NOT_ASSESSED, reason=reason, method="the tool call failed", version=tool.version,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agent.gates.validity import closure
-from agent.report_model import Picture, Report
+from agent.report_model import EvidenceOut, Picture, Report
 from agent.state import RunState
 from agent.wording import target_name
 from tools.base import Case
@@ -17,6 +17,12 @@ from tools.volume import Region
 
 MOST = 4
 """Pictures of a report; more would not be looked at."""
+
+
+def evidence_out(one: Evidence) -> EvidenceOut:
+    """Evidence as it stands in a report."""
+    fields = {name: getattr(one, name) for name in EvidenceOut.model_fields if name != "inputs"}
+    return EvidenceOut(**fields, inputs=list(one.inputs))
 
 
 def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, bytes]:
@@ -36,7 +42,6 @@ def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, byte
         sentence.evidence[0] for sentence in (*report.impression, *report.findings) if sentence.evidence
     ]
     shown: dict[int, dict[str, Region]] = {}
-    evidence_on: dict[int, list[str]] = {}
     drawn: set[str] = set()
     for one in closure(state, tuple(cited)):
         if one.target in drawn or one.target == "scan" or "+" in one.target or one.state is State.NOT_ASSESSED:
@@ -44,7 +49,7 @@ def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, byte
         mask = region(case.labels, one.target)
         if mask is None or mask.voxels == 0:
             continue
-        k = _slice(one, mask, case)
+        k = _slice(one, mask, state, case)
         if k not in shown and len(shown) == MOST:
             continue
         drawn.add(one.target)
@@ -53,21 +58,35 @@ def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, byte
             shown[k].setdefault(lesion_name, lesion)
     images: dict[str, bytes] = {}
     for k, masks in shown.items():
-        name = f"axial-{case.scan.orientation.file_slice(k):04d}.png"
+        number = case.scan.orientation.file_slice(k)
+        name = f"axial-{number:04d}.png"
         title = ", ".join(masks)
         images[name] = axial_overlay(case.scan, masks, k, title=title)
         ids = [ident for ident, one in report.evidence.items() if target_name(one.target) in masks]
-        evidence_on[k] = ids
-        report.pictures.append(Picture(path=f"images/{name}", caption=_caption(masks, k, case), evidence=ids))
+        if not any(report.evidence[ident].slice == number for ident in ids):
+            shown_slice = _shown(masks, number)
+            report.evidence[shown_slice.id] = evidence_out(shown_slice)
+            ids.append(shown_slice.id)
+        report.pictures.append(Picture(path=f"images/{name}", caption=_caption(masks, number), evidence=ids))
         for ident in ids:
             report.evidence[ident].artifact = f"images/{name}"
     return images
 
 
-def _slice(one: Evidence, mask: Region, case: Case) -> int:
-    """Canonical index of the slice to show: the one measured on, else the one with the largest area."""
-    if one.slice is not None:
-        return case.scan.orientation.file_slice(one.slice)  # the mapping is its own inverse
+def _shown(masks: dict[str, Region], number: int) -> Evidence:
+    """The number of a slice that nothing was measured on, as evidence for the caption that names it."""
+    return Evidence.make(
+        tool="axial_overlay", version="1", quantity="slice_shown", target="scan", value=number, unit="1",
+        state=State.MEASURED, slice=number, method=f"axial slice with the largest area of {', '.join(masks)}",
+    )  # fmt: skip
+
+
+def _slice(one: Evidence, mask: Region, state: RunState, case: Case) -> int:
+    """Canonical index of the slice to show: one that the structure was measured on, else that of the largest area."""
+    same = (other.slice for other in state.evidence.values() if other.target == one.target and other.slice is not None)
+    number = one.slice if one.slice is not None else next(same, None)
+    if number is not None:
+        return case.scan.orientation.file_slice(number)  # the mapping is its own inverse
     areas = mask.mask.sum(axis=(0, 1))
     return int(areas.argmax()) + int(mask.box[2].start)
 
@@ -86,6 +105,6 @@ def _lesions_on(case: Case, organ: str, k: int) -> dict[str, Region]:
     return found
 
 
-def _caption(masks: dict[str, Region], k: int, case: Case) -> str:
+def _caption(masks: dict[str, Region], number: int) -> str:
     names = re.sub(r", ([^,]*)$", r" and \1", ", ".join(masks))
-    return f"Axial slice {case.scan.orientation.file_slice(k)} with the outline of {names}"
+    return f"Axial slice {number} with the outline of {names}"

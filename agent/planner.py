@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
+import pydantic
 from langgraph.runtime import Runtime
 from pydantic import JsonValue
 
@@ -14,8 +17,12 @@ from agent.services import Services
 from agent.state import Ref, RunState, Target, Task
 from agent.trace_schema import Kind
 from tools.ontology import load_ontology
+from tools.registry import load_tools
 from tools.rules.model import load_rules, rules_for
 from tools.volume import LabelSet
+
+_QUANTITY = re.compile(r"[a-z_]{1,64}|#\d{1,3}")
+_REASON_LENGTH = 300
 
 Queries = list[Query | NotUnderstood]
 
@@ -29,11 +36,46 @@ def plan(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     tasks: dict[str, Task] = {}
     if number == 1:
         queries, targets, tasks = _first_round(state, services)
-    for task in (*state.repairs, *services.model.plan(state.model_copy(update={"round": number, "queries": queries}))):
+    for task in state.repairs:
         tasks.setdefault(task.id, task)
+    wished = services.model.plan(state.model_copy(update={"round": number, "queries": queries}))
+    tasks = allowed(wished, {**state.tasks, **tasks}, services.settings.max_tool_calls)
     new = {ident: task for ident, task in tasks.items() if ident not in state.tasks}
     services.trace.append(Kind.PLAN, {"round": number, "tasks": [_told(task) for task in new.values()]})
     return {"round": number, "queries": queries, "targets": targets, "tasks": new, "repairs": []}
+
+
+def allowed(wished: Sequence[Task], known: dict[str, Task], most: int) -> dict[str, Task]:
+    """The tasks known, and those of a model's wishes that can be done: a model is not trusted to plan.
+
+    A wish counts if its tool exists, takes its arguments, and rests on tasks that are planned; its id is made anew.
+
+    Args:
+        wished: what the model wants, a task before those that rest on it.
+        known: tasks that are planned already.
+        most: number of tasks from which on no wish is granted.
+    """
+    tasks = dict(known)
+    for wish in wished:
+        task = Task.make(wish.tool, wish.args, wish.refs, wish.ref_lists, wish.reason[:_REASON_LENGTH])
+        if len(tasks) < most and task.needs() <= tasks.keys() and _callable(task):
+            tasks.setdefault(task.id, task)
+    return tasks
+
+
+def _callable(task: Task) -> bool:
+    tool = load_tools().get(task.tool)
+    refs = [*task.refs.values(), *(ref for refs in task.ref_lists.values() for ref in refs)]
+    if tool is None or not all(_QUANTITY.fullmatch(ref.quantity) for ref in refs):
+        return False
+    stand_ins: dict[str, JsonValue] = dict.fromkeys(task.refs, "id")
+    for name, many in task.ref_lists.items():
+        stand_ins[name] = ["id"] * len(many)
+    try:
+        tool.arguments.model_validate({**task.args, **stand_ins})
+    except pydantic.ValidationError:
+        return False
+    return True
 
 
 def _first_round(state: RunState, services: Services) -> tuple[Queries, list[Target], dict[str, Task]]:

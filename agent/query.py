@@ -108,7 +108,15 @@ class Step(BaseModel):
 
 
 class AnswerSpec(BaseModel):
-    """Which evidence is the answer, and in which form it is given."""
+    """Which evidence is the answer, and in which form it is given.
+
+    Attributes:
+        form: what the answer is.
+        step: step of the chain that makes it.
+        quantity: quantity of the evidence that is the answer.
+        unit: its unit.
+        join: for a step that runs once per part: whether the answer is yes if any part's is, or only if all are.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,6 +124,7 @@ class AnswerSpec(BaseModel):
     step: str
     quantity: str
     unit: str | None = None
+    join: Literal["any", "all"] = "any"
 
 
 class Kind(BaseModel):

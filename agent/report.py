@@ -114,5 +114,11 @@ def _html() -> Environment:
     )
 
 
+def load_templates() -> None:
+    """Compile the templates; they are kept for the process."""
+    _markdown().get_template("report.md.j2")
+    _html().get_template("report.html.j2")
+
+
 def _loader() -> FileSystemLoader:
     return FileSystemLoader(Path(__file__).parent / "templates")

@@ -66,7 +66,7 @@ def _answer(answer: AnswerView) -> Panel:
     if answer.word:
         lines[0].append("  ").append(f" {answer.word} ", style=f"reverse {style}")
     lines.append(_sentence(answer.sentence))
-    qualified = [text for text in (answer.uncertainty, answer.bound, answer.reason) if text]
+    qualified = [text for text in (answer.bound, answer.reason) if text]
     if qualified:
         lines.append(Text(_clean("; ".join(qualified)), style="dim"))
     title = Text(_clean(answer.question), style="bold") if answer.question else None
@@ -107,6 +107,16 @@ def _verdicts(console: Console, view: ReportView) -> None:
     if not view.rounds:
         return
     _section(console, "Checks")
+    _, last = view.rounds[-1]
+    if len(view.rounds) == 1 and all(verdict.outcome != "fail" for verdict in last):
+        row = Text()
+        for verdict in last:
+            row.append(_clean(verdict.gate)).append(
+                f" {OUTCOME_WORDS[verdict.outcome]}", _OUTCOME_STYLES[verdict.outcome]
+            )
+            row.append("   ")
+        console.print(Padding(row, (0, 2)))
+        return
     table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
     for name in ("round", "gate", "outcome", "reason"):
         table.add_column(name)
@@ -118,23 +128,30 @@ def _verdicts(console: Console, view: ReportView) -> None:
 
 
 def _evidence(console: Console, view: ReportView) -> None:
-    if not view.rows:
+    if not view.cited_rows:
         return
     _section(console, "Evidence")
+    if view.report.question is None:
+        text = f"{len(view.rows)} pieces of evidence, and how each was made, are in report.html and report.json."
+        console.print(Padding(Text(text, style="dim"), (0, 2)))
+        return
     table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
-    for name in ("no.", "quantity", "target", "value", "state", "method", "slice"):
+    for name in ("no.", "quantity", "target", "value", "state", "slice"):
         table.add_column(name)
-    for row in view.rows:
+    for row in view.cited_rows:
         table.add_row(
             str(row.ref.number),
             Text(_clean(row.quantity)),
             Text(_clean(row.target)),
             Text(_clean(row.value)),
             Text(row.word, style=_STATE_STYLES[row.item.state]),
-            Text(_clean(row.item.method)),
             "" if row.item.slice is None else str(row.item.slice),
         )
     console.print(Padding(table, (0, 2)))
+    more = len(view.rows) - len(view.cited_rows)
+    if more:
+        text = f"{more} more pieces of evidence, and how each was made, are in report.html and report.json."
+        console.print(Padding(Text(text, style="dim"), (0, 2)))
 
 
 def _clean(text: str, *, keep: bool = False) -> str:

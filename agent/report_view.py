@@ -13,6 +13,7 @@ from itertools import groupby
 
 from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence, Status, Verdict
 from tools.types import Scalar, State
+from tools.units import number_text
 
 STATE_WORDS: dict[State, str] = {
     State.MEASURED: "Measured",
@@ -115,7 +116,8 @@ class ReportView:
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self._numbers = {name: number for number, name in enumerate(_cited(report), start=1)}
+        cited = _cited(report)
+        self._numbers = {name: number for number, name in enumerate(dict.fromkeys([*cited, *report.evidence]), start=1)}
         self.status_word = STATUS_WORDS[report.status]
         self.status_meaning = STATUS_MEANING[report.status]
         given = report.answers or ([report.answer] if report.answer else [])
@@ -130,6 +132,7 @@ class ReportView:
             (number, list(group)) for number, group in groupby(ordered, key=lambda verdict: verdict.round)
         ]
         self.rows = [self._row(name) for name in self._numbers if name in report.evidence]
+        self.cited_rows = self.rows[: len(cited)]
 
     def refs(self, ids: Iterable[str]) -> list[Ref]:
         """Citations of some evidence, each once."""
@@ -141,8 +144,10 @@ class ReportView:
 
     def _answer(self, answer: Answer) -> AnswerView:
         said, unit = headline(answer), unit_text(answer.unit)
-        bound = "" if answer.lower_bound is None else joined(f"at least {number(answer.lower_bound)}", unit)
-        spread = "" if answer.uncertainty is None else joined(f"± {number(answer.uncertainty)}", unit)
+        spread = joined(f"± {like_value(answer.uncertainty, answer)}", unit) if answer.uncertainty else ""
+        # What the sentence tells already is not told again beside it.
+        shown = "" if answer.lower_bound is None else number_text(answer.lower_bound, answer.unit)
+        bound = joined(f"at least {shown}", unit) if shown and shown not in answer.text else ""
         return AnswerView(
             question=answer.question or self.report.question or "",
             headline=said,
@@ -151,7 +156,7 @@ class ReportView:
             word="" if said == STATE_WORDS[answer.state] else STATE_WORDS[answer.state],
             uncertainty=spread,
             bound=bound,
-            reason=answer.reason or "",
+            reason=answer.reason if answer.reason and answer.reason not in answer.text else "",
         )
 
     def _segments(self, text: str, bindings: Sequence[Binding]) -> list[Segment]:
@@ -230,9 +235,17 @@ def value_text(item: EvidenceOut) -> str:
     return "–" if item.lower_bound is None else joined(f"at least {number(item.lower_bound)}", unit)
 
 
+def like_value(uncertainty: float, answer: Answer) -> str:
+    """An uncertainty with as many decimals as the value has in the headline."""
+    shown = number_text(answer.value, answer.unit) if isinstance(answer.value, int | float) else ""
+    return f"{uncertainty:.{max(1, len(shown.partition('.')[2]))}f}"
+
+
 def headline(answer: Answer) -> str:
     """The few words that an answer comes down to."""
     said = scalar(answer.value)
+    if isinstance(answer.value, int | float) and not isinstance(answer.value, bool):
+        said = number_text(answer.value, answer.unit)
     if isinstance(answer.value, bool | str):
         said = spaced(said[:1].upper() + said[1:])
     text = joined(said, unit_text(answer.unit)) if said else STATE_WORDS[answer.state]
@@ -251,7 +264,7 @@ def _cited(report: Report) -> list[str]:
     for sentence in [*report.impression, *report.findings]:
         cited += [*sentence.evidence, *(binding.evidence for binding in sentence.bindings)]
     cited += report.pathology.evidence if report.pathology else []
-    return [name for name in dict.fromkeys([*cited, *report.evidence]) if name in report.evidence]
+    return [name for name in dict.fromkeys(cited) if name in report.evidence]
 
 
 def _pathology(report: Report) -> list[tuple[str, str]]:

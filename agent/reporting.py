@@ -9,18 +9,19 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from agent.files import atomic_write
-from agent.pictures import make_pictures
+from agent.pictures import evidence_out, make_pictures
 from agent.query import NotUnderstood
 from agent.report import render_html, render_markdown
-from agent.report_model import Answer, EvidenceOut, Pathology, Report, Sentence
+from agent.report_model import Answer, Pathology, Report, Sentence
 from agent.runs import RunFolder
 from agent.services import Services
 from agent.state import Claim, RunState
 from agent.trace_schema import Kind
 from agent.wording import describe, target_name
 from tools.ontology import load_ontology
-from tools.types import Evidence, State
+from tools.types import State
 
+_NOTED = {"labels": "Labels", "reading": "The scan"}
 _ALWAYS_UNASSESSED = ("lymph_node", "distant_metastasis")
 
 
@@ -55,7 +56,7 @@ def build_report(state: RunState, folder: RunFolder) -> Report:
     assert state.status is not None
     refused = {objection.claim for objection in state.objections} if state.status != "consistent" else set()
     claims = state.conclusion.claims if state.conclusion else ()
-    standing = [claim for claim in claims if claim.id not in refused]
+    standing = list({claim.id: claim for claim in claims if claim.id not in refused}.values())
     answers = _answers(state, standing)
     pathology = state.conclusion.pathology if state.conclusion and "pathology" not in refused else None
     return Report(
@@ -68,17 +69,12 @@ def build_report(state: RunState, folder: RunFolder) -> Report:
         findings=[_sentence(claim) for claim in standing if claim.level == "finding"],
         impression=[_sentence(claim) for claim in standing if claim.level == "impression"],
         pathology=Pathology(**pathology.model_dump()) if pathology else None,
-        evidence={ident: _evidence_out(one) for ident, one in state.evidence.items()},
+        evidence={ident: evidence_out(one) for ident, one in state.evidence.items()},
         verdicts=state.verdicts,
         not_assessed=_not_assessed(state),
         limitations=_limitations(state),
         trace=str(folder.trace),
     )
-
-
-def _evidence_out(one: Evidence) -> EvidenceOut:
-    fields = {name: getattr(one, name) for name in EvidenceOut.model_fields if name != "inputs"}
-    return EvidenceOut(**fields, inputs=list(one.inputs))
 
 
 def _sentence(claim: Claim) -> Sentence:
@@ -115,8 +111,10 @@ def _answer(claim: Claim, question: str, state: RunState) -> Answer:
 
 def _not_understood(query: NotUnderstood) -> Answer:
     text = f"This was not understood: {query.reason}"
-    if query.nearest:
-        text += " What can be answered, for example: " + " ".join(query.nearest)
+    # An example with a number would stand in the report like a number that was found.
+    nearest = [example for example in query.nearest if not any(letter.isdigit() for letter in example)]
+    if nearest:
+        text += " What can be answered, for example: " + " ".join(nearest)
     return Answer(question=query.text, text=text, state=State.NOT_ASSESSED, reason=query.reason)
 
 
@@ -183,8 +181,8 @@ def _limitations(state: RunState) -> list[str]:
         if one.tool == "scan_checks" and one.reason and one.state is not State.NOT_ASSESSED:
             found.append(f"The scan: {one.reason}.")
         notes = one.details.get("notes")
-        if one.quantity == "labels" and isinstance(notes, list):
-            found += [f"Labels: {note}." for note in notes]
+        if one.quantity in _NOTED and isinstance(notes, list):
+            found += [f"{_NOTED[one.quantity]}: {note}." for note in notes]
         if one.quantity == "phase" and one.state is State.NOT_MEASURABLE:
             found.append(describe(one, state.evidence).text)
     cut = sorted(

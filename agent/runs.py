@@ -119,17 +119,20 @@ class Runs:
             folder = out.expanduser().absolute()
             folder = folder / run_id if (folder / TRACE_NAME).exists() else folder
         run = RunFolder(run_id, folder)
-        try:
-            run.images.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(
-                f"The folder {folder} cannot be written ({error.strerror}); choose another with --out."
-            ) from error
         created = datetime.now(UTC).isoformat(timespec="seconds")
+        # Entered first: a run that is killed before its first event is found all the same.
         with self._index() as index:
             # A folder that was given twice before its first run wrote a trace belongs to the later run.
             index.execute("DELETE FROM runs WHERE folder = ?", (str(folder),))
             index.execute("INSERT INTO runs VALUES (?, ?, ?, 'running')", (run_id, str(folder), created))
+        try:
+            run.images.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            with self._index() as index:
+                index.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+            raise UsageError(
+                f"The folder {folder} cannot be written ({error.strerror}); choose another with --out."
+            ) from error
         return run
 
     def set_status(self, run_id: str, status: str) -> None:
@@ -143,11 +146,12 @@ class Runs:
             rows = index.execute("SELECT id, folder, created, status FROM runs ORDER BY id DESC LIMIT ?", (limit,))
             return [RunEntry(row[0], Path(row[1]), row[2], row[3]) for row in rows]
 
-    def find(self, run: str) -> RunFolder:
-        """Find a run that holds a trace.
+    def find(self, run: str, *, begun: bool = True) -> RunFolder:
+        """Find a run.
 
         Args:
             run: a run id, the beginning of one that no other run shares, a run's folder, or its trace.
+            begun: whether it must hold a trace; one that was killed before its first event has none.
 
         Raises:
             UsageError: there is no such run, or several.
@@ -157,19 +161,22 @@ class Runs:
             return RunFolder(_run_id(path), path.parent)
         known = self._known()
         if run in known:
-            return self._present(RunFolder(run, known[run]))
-        if (path / TRACE_NAME).is_file():
+            return self._present(RunFolder(run, known[run]), begun)
+        if (path / TRACE_NAME).is_file() and (begun or (path / TRACE_NAME).stat().st_size):
             return RunFolder(_run_id(path / TRACE_NAME), path)
+        here = [name for name, folder in known.items() if folder == path]
+        if not begun and here:
+            return RunFolder(max(here), path)
         fitting = sorted(name for name in known if len(run) >= _MIN_PREFIX and name.startswith(run))
         if len(fitting) == 1:
-            return self._present(RunFolder(fitting[0], known[fitting[0]]))
+            return self._present(RunFolder(fitting[0], known[fitting[0]]), begun)
         if fitting:
             named = ", ".join(fitting[:_MAX_NAMED]) + (" …" if len(fitting) > _MAX_NAMED else "")
             raise UsageError(f"Several runs begin with {run!r} ({named}); give more of the id.")
         raise UsageError(f"There is no run {run!r}; give a run id, a run's folder or a path of its {TRACE_NAME}.")
 
-    def _present(self, run: RunFolder) -> RunFolder:
-        if not run.trace.is_file():
+    def _present(self, run: RunFolder, begun: bool) -> RunFolder:
+        if begun and not run.trace.is_file():
             raise UsageError(f"Run {run.id} has no trace in {run.folder} any more; give the folder it is in now.")
         return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ class Profile:
     """Seconds spent by part of the work."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _running: int = 0
+    _since: float = 0.0
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -34,7 +38,28 @@ class Profile:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+            self._add(name, time.perf_counter() - begin)
+
+    @contextmanager
+    def tool(self, name: str) -> Iterator[None]:
+        """Add the time of a tool's run to it, and the time in which any tool runs to "tools": they overlap."""
+        with self._lock:
+            if self._running == 0:
+                self._since = time.perf_counter()
+            self._running += 1
+        try:
+            with self.part(f"tool: {name}"):
+                yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                idle, elapsed = self._running == 0, time.perf_counter() - self._since
+            if idle:
+                self._add("tools", elapsed)
+
+    def _add(self, name: str, seconds: float) -> None:
+        with self._lock:
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
 @dataclass

@@ -13,11 +13,15 @@ from tools.types import Evidence, Scalar, State, content_hash
 FAILURE = "failure"
 """Quantity of the evidence that a tool call failed."""
 
+BUDGET_SPENT = "the run's budget of tool calls is spent"
+"""Reason of the evidence that a tool was not called any more."""
+
 Level = Literal["answer", "finding", "impression"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no NaN; what a model wrote has to fit into checkpoints and the trace.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Ref(_Frozen):

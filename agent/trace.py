@@ -45,6 +45,10 @@ from tools.types import canonical_json
 __all__ = ["Problem", "TraceWriter", "Verification", "read_events", "verify"]
 
 
+_FIRST_LINE = b'{"data":{'
+"""How the first line of every trace begins, in canonical JSON."""
+
+
 class TraceWriter:
     """Appends events to one trace; safe to share between threads. Use `open` to get one."""
 
@@ -62,7 +66,8 @@ class TraceWriter:
         """Begin a trace, or go on with one.
 
         Going on means reading and verifying the whole chain first; a last line that a crash left unfinished
-        is cut off, and an event of kind ``trace.recovered`` says so.
+        is cut off, and an event of kind ``trace.recovered`` says so. Where not even the first event was
+        finished, the trace begins anew (`events` is 0).
 
         Args:
             path: the trace's file; its folder is made where it does not exist.
@@ -187,6 +192,10 @@ class TraceWriter:
         checked = verify(self.path, key=self._key, artifacts=False, until=size - len(torn))
         broken = [problem for problem in checked.problems if problem.kind_of != "incomplete"]
         if size == len(torn):
+            if _FIRST_LINE.startswith(torn[: len(_FIRST_LINE)]):
+                # Killed before its first event was whole: nothing is lost, the trace begins here.
+                os.ftruncate(self._descriptor, 0)
+                return
             raise UsageError(f"The trace {self.path} holds no whole event to go on from; start a new run.")
         if broken:
             raise IntegrityError(f"The trace {self.path} cannot be resumed: {broken[0]}.")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from string import Formatter
 
 from agent.sentence import Sentence, target_name
+from agent.state import FAILURE
 from agent.wording_slots import SLOTS
 from tools.registry import load_tools
 from tools.types import Evidence, State
@@ -23,6 +24,9 @@ _GENERIC = {
     State.NOT_MEASURABLE: "The {quantity} of the {target} cannot be measured: {reason}.{at_least}",
     State.NOT_ASSESSED: "The {quantity} of the {target} was not assessed: {reason}.",
 }
+
+
+_FAILED = {True: "This was not assessed: {reason}.", False: "For the {target} this was not assessed: {reason}."}
 
 
 def describe(one: Evidence, evidence: Mapping[str, Evidence]) -> Sentence:
@@ -38,6 +42,8 @@ def describe(one: Evidence, evidence: Mapping[str, Evidence]) -> Sentence:
 
 
 def _template(one: Evidence, evidence: Mapping[str, Evidence]) -> str:
+    if one.quantity == FAILURE:
+        return _FAILED[one.target == "scan"]
     # A converted value is told in the words of the tool that measured it.
     maker = evidence[one.inputs[0]] if one.tool == "convert" else one
     tool = load_tools().get(maker.tool)

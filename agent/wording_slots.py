@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from agent.sentence import Sentence, quantity_name, say_number, say_uncertainty, say_value, target_name
 from agent.wording_rules import say_rule_open, say_rule_verdict
+from tools.ontology import load_ontology
 from tools.types import Evidence, State
 
 _COMPARATORS = {"gt": "greater than", "lt": "less than", "ge": "at least", "le": "at most"}
@@ -18,6 +19,21 @@ def _target(sentence: Sentence, one: Evidence) -> None:
 
 def _targets(sentence: Sentence, one: Evidence) -> None:
     sentence.bind(target_name(one.target, many=True), one, "target")
+
+
+def _a_target(sentence: Sentence, one: Evidence) -> None:
+    """With the article that fits: a lesion, the organ, and findings without any ("ascites")."""
+    name, kind = target_name(one.target), load_ontology().get(one.target).kind
+    if kind == "lesion":
+        sentence.say("an " if name[0] in "aeiou" else "a ")
+    elif kind != "finding":
+        sentence.say("the ")
+    sentence.bind(name, one, "target")
+
+
+def _any_target(sentence: Sentence, one: Evidence) -> None:
+    sentence.say("any " if load_ontology().get(one.target).kind in {"lesion", "finding"} else "the ")
+    _target(sentence, one)
 
 
 def _reason(sentence: Sentence, one: Evidence) -> None:
@@ -115,6 +131,8 @@ def _disagreement(sentence: Sentence, one: Evidence) -> None:
 SLOTS: dict[str, Callable[[Sentence, Evidence], None]] = {
     "target": _target,
     "targets": _targets,
+    "a_target": _a_target,
+    "any_target": _any_target,
     "value": say_value,
     "pm": say_uncertainty,
     "reason": _reason,

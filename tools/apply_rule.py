@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agent.errors import ToolError
 from tools.base import EvidenceId, Facts, Maker, tool
-from tools.intervals import Ids, Interval, cited, interval
+from tools.intervals import Ids, Interval, cited, interval, unmet
+from tools.ontology import load_ontology
 from tools.rules.model import Rule, decide, get_rule, possible_verdicts, verdict_key
 from tools.types import Evidence, State
 from tools.units import convert
@@ -41,7 +43,7 @@ def rule_thresholds(case: Facts, make: Maker, *, rule: str) -> list[Evidence]:
     return made
 
 
-@tool(version="1", reads=("evidence",), says={"verdict": _VERDICT})
+@tool(version="2", reads=("evidence",), says={"verdict": _VERDICT})
 def apply_rule(
     case: Facts,
     make: Maker,
@@ -63,8 +65,7 @@ def apply_rule(
     """
     found = get_rule(rule)
     given = [cited(case, ident) for ident in inputs]
-    if len(given) != len(found.criteria):
-        raise ToolError(f"rule {rule} needs {len(found.criteria)} inputs")
+    _check_fit(found, structure, given)
     sources = (*inputs, *thresholds, *((phase,) if phase else ()))
     details: dict[str, Any] = {"rule": found.id, "rule_version": found.version, "source": found.source}
     common: dict[str, Any] = {"inputs": sources, "method": found.citation, "details": details}
@@ -75,9 +76,9 @@ def apply_rule(
     if found.phases and (problem := _phase_problem(found, cited(case, phase) if phase else None)):
         return undecided(State.NOT_MEASURABLE, problem)
     known = [interval(one) for one in given]
-    for one, span in zip(given, known, strict=True):
-        if span is None:
-            return undecided(one.state, one.reason or f"its {one.quantity} is {one.state.value.replace('_', ' ')}")
+    if any(span is None for span in known):
+        state, reason = unmet(given) or (State.NOT_MEASURABLE, "an input is no number")
+        return undecided(state, reason)
     verdicts, ranges = [], []
     for criterion, one, span in zip(found.criteria, given, known, strict=True):
         assert span is not None
@@ -139,8 +140,25 @@ def no_rule(case: Facts, make: Maker, *, topic: str, structure: str) -> list[Evi
     return [make("verdict", structure, state=State.NOT_ASSESSED, reason=reason, method="look-up of the rules")]
 
 
+def _check_fit(rule: Rule, structure: str, given: Sequence[Evidence]) -> None:
+    """Refuse a rule for another structure or a pair, and inputs that are not what its criteria measure."""
+    asked = load_ontology().get(structure)
+    if asked.base != rule.structure or any(load_ontology().get(part).base == asked.base for part in asked.parts):
+        raise ToolError(f"rule {rule.id} is for one {rule.structure}, not for the {asked.name}")
+    if len(given) != len(rule.criteria):
+        raise ToolError(f"rule {rule.id} needs {len(rule.criteria)} inputs")
+    for criterion, one in zip(rule.criteria, given, strict=True):
+        sources = [criterion.measure, *([criterion.over] if criterion.over else [])]
+        quantity = criterion.measure.quantity + ("_ratio" if criterion.over else "")
+        target = "+".join(source.structure.replace("$structure", structure) for source in sources)
+        if (one.quantity, one.target) != (quantity, target):
+            raise ToolError(f"rule {rule.id} needs the {quantity} of {target}, not the {one.quantity} of {one.target}")
+
+
 def _phase_problem(rule: Rule, phase: Evidence | None) -> str | None:
     allowed = " or ".join(rule.phases)
+    if phase is not None and (phase.quantity, phase.target) != ("phase", "scan"):
+        raise ToolError(f"the contrast phase is needed, not the {phase.quantity} of {phase.target}")
     if phase is None or phase.state is not State.MEASURED:
         why = phase.reason if phase else "it was not determined"
         return f"the rule holds for {allowed} scans only, and the contrast phase is not known ({why})"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, JsonValue, create_model
@@ -17,9 +19,18 @@ from pydantic import BaseModel, ConfigDict, JsonValue, create_model
 from tools.types import Evidence, Scalar, State, content_hash
 from tools.volume import LabelSet, Scan
 
-Reads = Literal["scan", "labels", "settings", "evidence"]
+Reads = Literal["scan", "labels", "label_source", "settings", "evidence"]
 EvidenceId = Annotated[str, "evidence"]
 """An argument that names evidence; the executor fills it with the id that an earlier task made."""
+
+
+@cache
+def knowledge_digest() -> str:
+    """Hash over the data files that every tool may rest on: the ontology, the rules, the priors."""
+    folders = (files("retrieval").joinpath("knowledge"), files("tools").joinpath("rules/data"))
+    rows = [[entry.name, entry.read_text(encoding="utf-8")] for one in folders for entry in one.iterdir()
+            if entry.name.endswith((".toml", ".yaml"))]  # fmt: skip
+    return content_hash(sorted(rows))
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,7 @@ class Tool:
     def key(self, case: Case, arguments: Mapping[str, JsonValue]) -> str:
         """Content address of the result: tool, version, full arguments, and the content of all it reads."""
         parts: dict[str, Any] = {"tool": self.name, "version": self.version, "arguments": dict(arguments)}
+        parts["knowledge"] = knowledge_digest()
         if "scan" in self.reads:
             parts["scan"] = case.scan.digest
             parts["padding"] = case.scan.padding
@@ -127,6 +139,8 @@ class Tool:
             parts["orientation"] = case.scan.orientation.transform.tolist()
         if "labels" in self.reads:
             parts["labels"] = case.labels.digest if case.labels is not None else None
+        if "label_source" in self.reads and case.labels is not None:
+            parts["label_source"] = [case.labels.source, list(case.labels.notes)]
         if "settings" in self.reads:
             parts["settings"] = case.settings.digest
         return content_hash(parts)

@@ -171,25 +171,41 @@ def extreme(case: Facts, make: Maker, *, items: Ids, comparator: Comparator) -> 
     return [make("extreme", joined_targets(inputs), state=State.NOT_MEASURABLE, reason=reason, **common)]
 
 
-@tool(
-    version="1",
-    reads=("evidence",),
-    says={"*": dict.fromkeys(("true", "false", "not_measurable", "not_assessed", "absent"), "{input_sentences}")},
-)
+_JOINED = {"*": dict.fromkeys(("true", "false", "not_measurable", "not_assessed", "absent"), "{input_sentences}")}
+
+
+@tool(version="1", reads=("evidence",), says=_JOINED)
 def any_of(case: Facts, make: Maker, *, items: Ids) -> list[Evidence]:
     """Whether at least one of several yes/no results is yes.
 
     Args:
         items: evidence ids of boolean values.
     """
+    return _joined(case, make, items, decides=True, method="yes if any input is yes")
+
+
+@tool(version="1", reads=("evidence",), says=_JOINED)
+def all_of(case: Facts, make: Maker, *, items: Ids) -> list[Evidence]:
+    """Whether every one of several yes/no results is yes.
+
+    Args:
+        items: evidence ids of boolean values.
+    """
+    return _joined(case, make, items, decides=False, method="yes if every input is yes")
+
+
+def _joined(case: Facts, make: Maker, items: list[str], *, decides: bool, method: str) -> list[Evidence]:
+    """One yes or no of several; a single input that says `decides` settles it."""
     inputs = [cited(case, item) for item in items]
-    common: dict[str, Any] = {"inputs": tuple(items), "method": "yes if any input is yes"}
+    common: dict[str, Any] = {"inputs": tuple(items), "method": method}
     quantity, target = inputs[0].quantity, joined_targets(inputs)
-    if any(one.value is True for one in inputs):
-        return [make(quantity, target, state=State.MEASURED, value=True, **common)]
-    if all(one.value is False for one in inputs):
+    if any(one.value is decides for one in inputs):
+        deciding = [one for one in inputs if one.value is decides]
+        state = State.MEASURED if any(one.state is State.MEASURED for one in deciding) else State.ABSENT
+        return [make(quantity, target, state=state, value=decides, **common)]
+    if all(one.value is (not decides) for one in inputs):
         state = State.MEASURED if any(one.state is State.MEASURED for one in inputs) else State.ABSENT
-        return [make(quantity, target, state=state, value=False, **common)]
+        return [make(quantity, target, state=state, value=not decides, **common)]
     open_ = [one for one in inputs if one.value is None]
     worst = State.NOT_ASSESSED if any(one.state is State.NOT_ASSESSED for one in open_) else open_[0].state
     reason = next(one.reason for one in open_ if one.state is worst)

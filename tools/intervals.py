@@ -36,7 +36,9 @@ class Interval:
 
 
 def interval(evidence: Evidence) -> Interval | None:
-    """Interval of a numeric evidence; None where nothing is known of its size."""
+    """Interval of a numeric evidence; None where nothing is known of its size (a yes or no is no number)."""
+    if isinstance(evidence.value, bool):
+        return None
     if evidence.state is State.MEASURED and isinstance(evidence.value, int | float):
         value, margin = float(evidence.value), evidence.uncertainty or 0.0
         return Interval(value, value - margin, value + margin)

@@ -8,7 +8,7 @@ from tools.types import Evidence, State
 
 @tool(
     version="1",
-    reads=("labels",),
+    reads=("labels", "label_source"),
     says={
         "labels": {
             "measured": "The structures come from {value}.",

@@ -14,8 +14,10 @@ from tools.ontology import SIDES, load_ontology
 from tools.shape import Diameters, centroid, eroded, in_plane_diameters, voxel_pitch
 from tools.structures import region as region_of
 from tools.types import Evidence, State
-from tools.volume import Region
+from tools.volume import Grid, Region
 
+# Beyond this many, lesions are counted but not listed one by one.
+_LISTED = 200
 _UNPAIRED = "it does not belong to a paired organ"
 _NO_SIDES = "the organ beside it is not labelled by side"
 _METHOD = "connected components (26-neighbourhood) of the lesion labels above the size limit"
@@ -28,14 +30,18 @@ class Lesion:
     Attributes:
         region: its mask.
         volume: cm³.
-        axes: in-plane diameters in mm.
         cut: what cuts it off; empty where it is whole.
     """
 
     region: Region
     volume: float
-    axes: Diameters
     cut: tuple[str, ...]
+
+    def axes(self, grid: Grid) -> Diameters:
+        """In-plane diameters in mm."""
+        found = in_plane_diameters(self.region, grid)
+        assert found is not None
+        return found
 
 
 def components(case: Case, region: Region) -> list[Lesion]:
@@ -51,15 +57,13 @@ def components(case: Case, region: Region) -> list[Lesion]:
             for outer, axis in zip(region.box, inner, strict=True)
         )
         part = Region(box=(box[0], box[1], box[2]), mask=np.ascontiguousarray(labelled[inner] == index))
-        axes = in_plane_diameters(part, case.scan.grid)
-        assert axes is not None
-        found.append(Lesion(part, part.voxels * per_voxel, axes, cut_by(case, part)))
+        found.append(Lesion(part, part.voxels * per_voxel, cut_by(case, part)))
     return sorted(found, key=lambda one: (-one.volume, tuple(axis.start for axis in one.region.box)))
 
 
 def _says(what: str, slice_note: str = "") -> dict[str, str]:
     return {
-        "measured": f"The {what} is {{value}}{{pm}}{slice_note}.",
+        "measured": f"The {what} is {{value}}{{pm}}{slice_note}.{{note}}",
         "not_measurable": f"The {what} cannot be measured: {{reason}}.{{at_least}}",
         "not_assessed": f"The {what} was not assessed: {{reason}}.",
         "absent": "No {target} was found: {reason}.",
@@ -67,10 +71,10 @@ def _says(what: str, slice_note: str = "") -> dict[str, str]:
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
-        "lesion_count": {**_says("number of {targets}"), "measured": "The number of {targets} is {value}.{note}"},
+        "lesion_count": _says("number of {targets}"),
         "largest_lesion_volume": _says("volume of the largest {target}"),
         "largest_lesion_long_axis": _says("longest axial diameter of the largest {target}", "{on_slice}"),
         "largest_lesion_short_axis": _says("axial short axis of the largest {target}", "{on_slice}"),
@@ -95,9 +99,9 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
     lesions = [one for one in every if one.volume >= limit]
     small = len(every) - len(lesions)
     note = "there are more components below the size limit, which are not counted" if small else None
-    rows = [_row(case, one) for one in lesions]
+    rows = [_row(case, one) for one in lesions[:_LISTED]]
     details: dict[str, Any] = {"lesions": rows, "below_limit": small, "limit_mm3": case.settings.min_lesion_mm3}
-    cut = _cut_reason(case, structure, lesions)
+    cut = _cut_reason(case, structure, every, found.missing)
     made = [
         make(
             "lesion_count", structure, unit="1", method=_METHOD, details=details,
@@ -112,13 +116,17 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
             for q in quantities[1:]
         ]
         return made
-    return made + _largest(case, make, structure, lesions, cut)
+    return made + _largest(case, make, structure, every, cut)
 
 
 def _none(case: Case, make: Maker, structure: str, found: Look, units: dict[str, str]) -> list[Evidence]:
     state, reason = found.state, found.reason
-    organ = load_ontology().get(structure).organ
-    if state is State.ABSENT and organ is not None:
+    asked = load_ontology().get(structure)
+    organ = asked.organ
+    if state is State.ABSENT and organ is None and asked.kind == "lesion":
+        state = State.NOT_ASSESSED
+        reason = "none was found where the labels could show one, but they do not cover the whole body"
+    elif state is State.ABSENT and organ is not None:
         host = look(case, organ, with_lesions=True)
         if host.region is None:
             state, reason = State.NOT_ASSESSED, "its class is empty, but the organ itself was not found in the labels"
@@ -135,50 +143,58 @@ def _none(case: Case, make: Maker, structure: str, found: Look, units: dict[str,
     ]  # fmt: skip
 
 
-def _cut_reason(case: Case, structure: str, lesions: list[Lesion]) -> str | None:
-    if any(one.cut for one in lesions):
+def _cut_reason(case: Case, structure: str, every: list[Lesion], missing: tuple[str, ...]) -> str | None:
+    if any(one.cut for one in every):
         return "a lesion is cut off by the field of view, and there may be more beyond it"
     organ = load_ontology().get(structure).organ
     if organ is not None:
         host = look(case, organ, with_lesions=True)
         if host.cut:
             return "the organ is cut off by the field of view, and there may be more beyond it"
+    if missing:
+        return f"this was not looked at, where there may be more: {', '.join(missing)}"
     return None
 
 
 def _row(case: Case, one: Lesion) -> dict[str, Any]:
     where = centroid(one.region, case.scan.grid)
+    axes = one.axes(case.scan.grid)
     return {
         "volume_cm3": round(one.volume, 6),
-        "long_axis_mm": round(one.axes.long_axis, 4),
-        "short_axis_mm": round(one.axes.short_axis, 4),
-        "slice": case.scan.orientation.file_slice(one.axes.k),
+        "long_axis_mm": round(axes.long_axis, 4),
+        "short_axis_mm": round(axes.short_axis, 4),
+        "slice": case.scan.orientation.file_slice(axes.k),
         "centroid_ras_mm": [round(float(x), 2) for x in where],
         "cut_off_at": list(one.cut),
     }
 
 
-def _largest(case: Case, make: Maker, structure: str, lesions: list[Lesion], cut: str | None) -> list[Evidence]:
-    first = lesions[0]
+def _largest(case: Case, make: Maker, structure: str, every: list[Lesion], cut: str | None) -> list[Evidence]:
+    first = every[0]
     grid = case.scan.grid
+    axes = first.axes(grid)
     reason = None
-    if any(one.cut for one in lesions):
-        # A lesion that is cut off may be the largest one, whatever is seen of it.
-        reason = "a lesion is cut off by the field of view" if not first.cut else "it is cut off by the field of view"
+    bounds = {"largest_lesion_volume": first.volume, "largest_lesion_long_axis": axes.long_axis}
+    # A lesion that is cut off may be the largest one, whatever is seen of it.
+    rivals = [one for one in every if one.cut]
+    if rivals:
+        reason = "it is cut off by the field of view" if first.cut else "a lesion is cut off by the field of view"
+        # The largest by volume need not be the longest: only what holds for each candidate is certain.
+        bounds["largest_lesion_long_axis"] = min(one.axes(grid).long_axis for one in (first, *rivals))
     shell = first.region.voxels - int(np.count_nonzero(eroded(first.region, grid)))
-    k = case.scan.orientation.file_slice(first.axes.k)
+    k = case.scan.orientation.file_slice(axes.k)
     if reason is None and cut is not None:
-        note: str | None = "only the visible part of the organ counts"
+        note: str | None = f"only what is seen counts: {cut}"
     else:
         note = reason
     rows = (
         ("largest_lesion_volume", "cm3", first.volume, shell / 2 * grid.voxel_volume / 1000.0, None),
-        ("largest_lesion_long_axis", "mm", first.axes.long_axis, voxel_pitch(grid), k),
-        ("largest_lesion_short_axis", "mm", first.axes.short_axis, voxel_pitch(grid), k),
+        ("largest_lesion_long_axis", "mm", axes.long_axis, voxel_pitch(grid), k),
+        ("largest_lesion_short_axis", "mm", axes.short_axis, voxel_pitch(grid), k),
     )
     made = []
     for quantity, unit, value, uncertainty, at in rows:
-        bound = round(value, 6) if reason and quantity != "largest_lesion_short_axis" else None
+        bound = round(bounds[quantity], 6) if reason and quantity in bounds else None
         made.append(
             make(
                 quantity, structure, unit=unit, method=_METHOD + "; largest by volume", slice=at,
@@ -191,7 +207,7 @@ def _largest(case: Case, make: Maker, structure: str, lesions: list[Lesion], cut
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels"),
     says={
         "side": {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tools.base import Case
 from tools.ontology import load_ontology
-from tools.shape import touched_faces, touches
+from tools.shape import grown, touched_faces, touches
 from tools.structures import Resolved, Standing, region, resolve
 from tools.types import State
 from tools.volume import Region
@@ -61,7 +61,8 @@ def look(case: Case, structure: str, *, with_lesions: bool = False) -> Look:
     if case.labels is None:
         return Look(State.NOT_ASSESSED, f"no label map or segmentation that could show the {name} was given")
     resolved = resolve(case.labels, structure, with_lesions=with_lesions)
-    if resolved.standing is not Standing.PRESENT:
+    # An organ may be all lesion: then its own class is empty, but it is there.
+    if resolved.standing is not Standing.PRESENT and not (with_lesions and resolved.standing is Standing.ABSENT):
         return _unseen(case, resolved)
     mask = region(case.labels, structure, with_lesions=with_lesions)
     if mask is None or mask.voxels == 0:  # shared lesions may all belong to the other side
@@ -70,13 +71,35 @@ def look(case: Case, structure: str, *, with_lesions: bool = False) -> Look:
     return Look(State.MEASURED, None, mask, cut_by(case, mask), missing)
 
 
+def tissue(case: Case, structure: str) -> Region | None:
+    """Mask of an organ without its lesions, whether the labels carve them out of it or lay them over it.
+
+    Lesions that no label gives to an organ are left out where they lie in it.
+    """
+    assert case.labels is not None
+    mask = region(case.labels, structure)
+    if mask is None:
+        return None
+    classes = resolve(case.labels, structure, with_lesions=True)
+    ontology = load_ontology()
+    declared = (ontology.get(name) for name in case.labels.entries)
+    lesions = {one.id for one in declared if one.kind == "lesion" and one.organ is None}
+    lesions |= {name for name in (*classes.classes, *classes.shared) if ontology.get(name).kind == "lesion"}
+    bare = mask.mask.copy()
+    for layer, value in sorted({key for name in lesions for key in case.labels.entries[name]}):
+        if (layer, value) in case.labels.boxes:
+            bare &= case.labels.layers[layer][mask.box] != value
+    return Region(mask.box, bare)
+
+
 def cut_by(case: Case, region: Region) -> tuple[str, ...]:
     """What cuts a mask off: faces of the scan, or padding beside it."""
     faces = touched_faces(region, case.scan.grid)
     padding = case.scan.padding
     # A value that air can have says nothing about the field of view.
-    if padding is not None and padding < -1024:  # noqa: SIM102
-        if touches(region.mask, case.scan.hu[region.box] == padding):
+    if padding is not None and padding < -1024:
+        around = grown(region, case.scan.grid)
+        if touches(around.mask, case.scan.hu[around.box] == padding):
             faces += ("edge of the reconstruction",)
     return faces
 
@@ -90,7 +113,7 @@ def _unseen(case: Case, resolved: Resolved) -> Look:
         return ", ".join(ontology.get(ident).name for ident in idents)
 
     reasons = {
-        Standing.NOT_LOOKED: f"the labels have no class for the {asked.name}, so nothing looked for it",
+        Standing.NOT_LOOKED: f"the labels have no class for the {asked.name}, so nothing looked for it{_unnamed(case)}",
         Standing.NARROWER_ONLY: f"only this was looked for, and not found: {names(resolved.narrower_declared)}",
         Standing.TYPE_UNKNOWN: f"the labels show a {names(resolved.broader_found)}, but nothing tells its type",
         Standing.SIDE_UNKNOWN: f"the labels show a {names(resolved.undivided)}, but nothing tells the sides apart",
@@ -135,3 +158,11 @@ def _out_of_view(case: Case, structure: str) -> Look | None:
             f"it was not found, but the scan cuts off what lies around it ({names}), so it may lie beyond",
         )
     return None
+
+
+def _unnamed(case: Case) -> str:
+    """A hint where the labels have values that nobody named."""
+    names = case.labels.entries if case.labels is not None else {}
+    return (
+        "; some labels have no name (--class-map gives them one)" if any(n.startswith("label_") for n in names) else ""
+    )

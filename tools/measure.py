@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.base import Case, Maker, tool
-from tools.look import Look, look
+from tools.look import Look, look, tissue
 from tools.ontology import load_ontology
 from tools.shape import eroded, in_plane_diameters, voxel_pitch
 from tools.types import Evidence, State
@@ -31,7 +31,7 @@ def _says(what: str, verb: str = "is") -> dict[str, str]:
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels"),
     says={
         "volume": _says("volume"),
@@ -66,9 +66,10 @@ def measure_structure(case: Case, make: Maker, *, structure: str) -> list[Eviden
             *(make(q, structure, unit="cm3" if q == "volume" else "HU", **common) for q in ("volume", *_HU_QUANTITIES)),
             make("complete", structure, **common),
         ]
+    bare = whole.region if lesion else tissue(case, structure)
     return [
-        *_volumes(case, make, structure, whole, lesion=lesion),
-        *_attenuation(case, make, structure, whole if lesion else look(case, structure)),
+        *_volumes(case, make, structure, whole, None if lesion else bare),
+        *_attenuation(case, make, structure, whole, bare),
         make(
             "complete", structure, state=State.MEASURED, value=whole.whole, reason=whole.incomplete_reason,
             method="contact of the mask with the border of the scan or with padding",
@@ -77,7 +78,7 @@ def measure_structure(case: Case, make: Maker, *, structure: str) -> list[Eviden
     ]  # fmt: skip
 
 
-def _volumes(case: Case, make: Maker, structure: str, whole: Look, *, lesion: bool) -> list[Evidence]:
+def _volumes(case: Case, make: Maker, structure: str, whole: Look, bare: Region | None) -> list[Evidence]:
     assert whole.region is not None
     per_voxel = case.scan.grid.voxel_volume / 1000.0
     inner = eroded(whole.region, case.scan.grid)
@@ -88,7 +89,7 @@ def _volumes(case: Case, make: Maker, structure: str, whole: Look, *, lesion: bo
         common |= {"state": State.MEASURED}
     else:
         common |= {"state": State.NOT_MEASURABLE, "reason": whole.incomplete_reason}
-    method = "voxel count × |det affine|" + ("" if lesion else ", lesions in the organ included")
+    method = "voxel count × |det affine|" + ("" if bare is None else ", lesions in the organ included")
     made = [
         make(
             "volume", structure, method=method,
@@ -99,33 +100,32 @@ def _volumes(case: Case, make: Maker, structure: str, whole: Look, *, lesion: bo
             **common,
         )
     ]  # fmt: skip
-    if not lesion:
-        bare = look(case, structure)
-        if bare.region is not None and bare.region.voxels != whole.region.voxels:
-            without = round(bare.region.voxels * per_voxel, 6)
-            made.append(
-                make(
-                    "volume_without_lesions", structure, method="voxel count × |det affine|, lesions left out",
-                    value=without if whole.whole else None, lower_bound=None if whole.whole else without,
-                    details={"voxels": bare.region.voxels}, **common,
-                )
-            )  # fmt: skip
+    if bare is not None and bare.voxels != whole.region.voxels:
+        without = round(bare.voxels * per_voxel, 6)
+        made.append(
+            make(
+                "volume_without_lesions", structure, method="voxel count × |det affine|, lesions left out",
+                value=without if whole.whole else None, lower_bound=None if whole.whole else without,
+                details={"voxels": bare.voxels}, **common,
+            )
+        )  # fmt: skip
     return made
 
 
-def _attenuation(case: Case, make: Maker, structure: str, bare: Look) -> list[Evidence]:
-    values = _values(case, bare.region) if bare.region is not None else np.empty(0)
+def _attenuation(case: Case, make: Maker, structure: str, whole: Look, bare: Region | None) -> list[Evidence]:
+    values = _values(case, bare) if bare is not None else np.empty(0)
     method = "statistics over the mask's voxels, lesions and padding excluded"
-    if values.size == 0:
-        reason = bare.reason or "no voxel is left after lesions and padding are excluded"
-        state = State.NOT_MEASURABLE if bare.region is not None or bare.state is State.MEASURED else bare.state
-        return [make(q, structure, unit="HU", state=state, reason=reason, method=method) for q in _HU_QUANTITIES]
-    assert bare.region is not None
+    if bare is None or values.size == 0:
+        reason = "no voxel is left after lesions and padding are excluded"
+        return [
+            make(q, structure, unit="HU", state=State.NOT_MEASURABLE, reason=reason, method=method)
+            for q in _HU_QUANTITIES
+        ]
     mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-    core = _values(case, Region(bare.region.box, eroded(bare.region, case.scan.grid)))
+    core = _values(case, Region(bare.box, eroded(bare, case.scan.grid)))
     partial = abs(float(core.mean(dtype=np.float64)) - mean) / 2 if core.size else deviation
     # Only the visible part of a structure that is cut off contributes; the mean is that part's.
-    note = bare.incomplete_reason
+    note = whole.incomplete_reason
     common: dict[str, Any] = {
         "unit": "HU",
         "state": State.MEASURED,
@@ -149,7 +149,7 @@ def _values(case: Case, region: Region) -> NDArray[Any]:
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels"),
     says={
         "long_axis": {**_says("longest axial diameter"), "measured": _LONG},

@@ -276,5 +276,5 @@ def _page(
         x += view.image.width + _GAP
     draw_legend(draw, rows, _MARGIN, _HEADER + tall + _MARGIN)
     buffer = io.BytesIO()
-    page.save(buffer, "PNG", compress_level=6)
+    page.save(buffer, "PNG", compress_level=2)
     return buffer.getvalue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tools.base import Case, Maker, tool
 from tools.look import Look, look
 from tools.ontology import load_ontology
@@ -9,14 +11,14 @@ from tools.types import Evidence, State
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels"),
     says={
         "exists": {
-            "true": "There is a {target} in the scan: its label has voxels{on_slice}.",
+            "true": "The scan shows {a_target}: its label has voxels{on_slice}.",
             "absent": "No {target} was found: {reason}.",
-            "not_measurable": "Whether there is a {target} cannot be decided: {reason}.",
-            "not_assessed": "Whether there is a {target} was not assessed: {reason}.",
+            "not_measurable": "Whether the scan shows {any_target} cannot be decided: {reason}.",
+            "not_assessed": "Whether the scan shows {any_target} was not assessed: {reason}.",
         }
     },
 )
@@ -29,8 +31,9 @@ def presence(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     Args:
         structure: canonical identifier.
     """
-    found = look(case, structure)
-    if load_ontology().get(structure).kind == "lesion":
+    lesion = load_ontology().get(structure).kind == "lesion"
+    found = look(case, structure, with_lesions=not lesion)
+    if lesion:
         return [_lesion(case, make, structure, found)]
     state, reason = found.state, found.reason
     if found.region is not None:
@@ -100,7 +103,12 @@ def structure_list(case: Case, make: Maker) -> list[Evidence]:
     return [
         make(
             "structures", "scan", state=State.MEASURED, method=method,
-            value=", ".join(sorted(ontology.get(name).name for name in there)),
+            value=", ".join(ontology.get(name).name for name in sorted(there, key=_natural)),
             details={"ids": sorted(there)},
         )
     ]  # fmt: skip
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts rib 2 before rib 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

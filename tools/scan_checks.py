@@ -30,7 +30,7 @@ def check_scan(scan: Scan) -> list[Evidence]:
     Returns:
         Evidence on target "scan" of these quantities: modality, hu_plausible, padding, spacing, slice_spacing
         (mm), slice_thickness (mm), gantry_tilt (degrees), uneven_slices (mm), contrast_header, phase_header,
-        metal and orientation.
+        metal, orientation and reading (what had to be mended or assumed, in the details).
     """
     counts = histogram(scan.hu)
     steps: tuple[Callable[[Scan], Evidence], ...] = (
@@ -46,6 +46,7 @@ def check_scan(scan: Scan) -> list[Evidence]:
         _phase,
         lambda one: _metal(one, counts),
         _orientation,
+        _reading,
     )
     return [step(scan) for step in steps]
 
@@ -132,10 +133,12 @@ def _padding(scan: Scan, counts: Histogram) -> Evidence:
     return _make(scan, "padding", scan.padding, method, unit="HU", reason=reason, details=details)
 
 
-def _coarse(scan: Scan) -> str | None:
+def _coarse(scan: Scan, details: dict[str, JsonValue]) -> str | None:
+    """What coarse slices limit; the numbers that it names are entered in the details."""
     gap = slice_spacing(scan)
     if gap < COARSE_MM:
         return None
+    details |= {"slice_gap_mm": round(gap, 4), "unreliable_below_mm": round(2 * gap, 4)}
     return f"slices are {gap:.1f} mm apart: structures below about {2 * gap:.0f} mm are measured unreliably"
 
 
@@ -150,14 +153,15 @@ def _spacing(scan: Scan) -> Evidence:
         "shape": list(scan.grid.shape),
     }
     method = "lengths of the columns of the affine, in the order left-right, back-front, feet-head"
-    return _make(scan, "spacing", text, method, unit="mm", reason=_coarse(scan), details=details)
+    return _make(scan, "spacing", text, method, unit="mm", reason=_coarse(scan, details), details=details)
 
 
 def _slice_spacing(scan: Scan) -> Evidence:
     axis = ("left-right", "back-front", "feet-head")[slice_axis(scan)]
     method = f"distance between slice planes along their normal, from the affine ({axis})"
     value = round(slice_spacing(scan), 4)
-    return _make(scan, "slice_spacing", value, method, unit="mm", reason=_coarse(scan), details={"axis": axis})
+    details: dict[str, JsonValue] = {"axis": axis}
+    return _make(scan, "slice_spacing", value, method, unit="mm", reason=_coarse(scan, details), details=details)
 
 
 def _slice_thickness(scan: Scan) -> Evidence:
@@ -245,3 +249,8 @@ def _orientation(scan: Scan) -> Evidence:
     details: dict[str, JsonValue] = {"shape": list(scan.orientation.shape)}
     method = "direction of each axis of the file, from its affine, towards Right, Anterior, Superior and so on"
     return _make(scan, "orientation", "".join(codes), method, details=details)
+
+
+def _reading(scan: Scan) -> Evidence:
+    notes: dict[str, JsonValue] = {"notes": list(scan.header.notes)}
+    return _make(scan, "reading", scan.header.source, "as found when the scan was read", details=notes)

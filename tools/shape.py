@@ -14,6 +14,8 @@ FACES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 """Names of the two ends of each canonical (RAS+) axis, low index first."""
 
 BoolArray = NDArray[np.bool_]
+# Lengths in mm that differ by less are the same: of several slices the lowest is named.
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ def eroded(region: Region, grid: Grid) -> BoolArray:
     return inner
 
 
+def grown(region: Region, grid: Grid) -> Region:
+    """The region in a box with one more voxel on every side, as far as the scan reaches."""
+    box, margins = [], []
+    for axis, length in zip(region.box, grid.shape, strict=True):
+        low, high = max(axis.start - 1, 0), min(axis.stop + 1, length)
+        box.append(slice(low, high))
+        margins.append((axis.start - low, high - axis.stop))
+    return Region(box=(box[0], box[1], box[2]), mask=np.pad(region.mask, margins))
+
+
 def touches(mask: BoolArray, other: BoolArray) -> bool:
     """Whether any voxel of `mask` is, or has as a 6-neighbour, a voxel of `other` (same shape)."""
     if bool((mask & other).any()):
@@ -86,19 +98,23 @@ def in_plane_diameters(region: Region, grid: Grid) -> Diameters | None:
     # Orthonormal basis of the slice plane: exact for oblique and sheared grids.
     basis, to_plane = np.linalg.qr(along)
     del basis
-    best: Diameters | None = None
-    areas = region.mask.any(axis=(0, 1))
-    for k in np.flatnonzero(areas):
-        points = _outline(region.mask[:, :, k]) @ to_plane.T
-        bound = float(np.linalg.norm(points.max(axis=0) - points.min(axis=0)))
-        if best is not None and bound <= best.long_axis:
-            continue
-        hull = _hull(points)
-        long_axis, direction = _farthest(hull)
-        if best is None or long_axis > best.long_axis + 1e-9:
-            short_axis = _longest_chord(hull, np.array([-direction[1], direction[0]]))
-            best = Diameters(long_axis, short_axis, int(k) + region.box[2].start)
-    return best
+    outlines = {
+        int(k): _outline(region.mask[:, :, k]) @ to_plane.T for k in np.flatnonzero(region.mask.any(axis=(0, 1)))
+    }
+    bounds = {k: float(np.linalg.norm(np.ptp(points, axis=0))) for k, points in outlines.items()}
+    best: tuple[float, int, FloatArray, FloatArray] | None = None
+    # Most promising slices first: few of them need a hull.
+    for k in sorted(outlines, key=lambda one: (-bounds[one], one)):
+        if best is not None and bounds[k] < best[0] - _SAME:
+            break
+        hull = _hull(outlines[k])
+        length, direction = _farthest(hull)
+        if best is None or length > best[0] + _SAME or (length > best[0] - _SAME and k < best[1]):
+            best = (length, k, hull, direction)
+    if best is None:
+        return None
+    length, k, hull, direction = best
+    return Diameters(length, _longest_chord(hull, np.array([-direction[1], direction[0]])), k + region.box[2].start)
 
 
 def _outline(image: BoolArray) -> FloatArray:

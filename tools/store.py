@@ -39,7 +39,7 @@ class Store:
             entry = _Entry.model_validate_json(path.read_bytes())
         except (FileNotFoundError, pydantic.ValidationError):
             return None
-        if entry.checksum != _checksum(entry.evidence):
+        if entry.checksum != _checksum(key, entry.evidence):
             return None
         return entry.evidence
 
@@ -47,7 +47,9 @@ class Store:
         """Store evidence under `key`; a reader sees all of it or nothing."""
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = canonical_json(_Entry(checksum=_checksum(evidence), evidence=evidence).model_dump(mode="json")).encode()
+        text = canonical_json(
+            _Entry(checksum=_checksum(key, evidence), evidence=evidence).model_dump(mode="json")
+        ).encode()
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -60,5 +62,6 @@ class Store:
             raise
 
 
-def _checksum(evidence: list[Evidence]) -> str:
-    return content_hash([item.model_dump(mode="json") for item in evidence])
+def _checksum(key: str, evidence: list[Evidence]) -> str:
+    """Checksum of an entry; it covers the address, so that an entry moved to another one counts as damaged."""
+    return content_hash([key, [item.model_dump(mode="json") for item in evidence]])

@@ -21,8 +21,12 @@ UNRESOLVED = 3
 
 
 def register(app: typer.Typer) -> None:
-    """Add both commands."""
+    """Add ``ask``."""
     app.command("ask")(ask)
+
+
+def register_report(app: typer.Typer) -> None:
+    """Add ``report``."""
     app.command("report")(report)
 
 

@@ -17,7 +17,7 @@ def summarise(profile: Profile) -> dict[str, float]:
     """
     seconds = profile.seconds
     load = sum(value for name, value in seconds.items() if name.startswith("load"))
-    measure = sum(value for name, value in seconds.items() if name.startswith("tool: "))
+    measure = seconds.get("tools", 0.0)
     made = seconds.get("pictures", 0.0) + seconds.get("report", 0.0)
     graph = max(0.0, seconds.get("graph", 0.0) - measure - made) + seconds.get("trace and checkpoints", 0.0)
     return {"load": load, "measure": measure, "graph": graph, "report": made}

@@ -1,55 +1,103 @@
 """Grounding: every claim is what its evidence says, to the letter.
 
-The evidence must exist and carry its content's id; the typed fields and the sentence are derived from it again and
-compared. A changed number, side, organ, unit, negation, option or evidence id therefore fails, whoever wrote it.
+The evidence, and all that it was derived from, must exist, carry its content's id, and have been made by a tool call
+of this run; the typed fields and the sentence are derived from it again and compared. A changed number, side, organ,
+unit, negation, option or evidence id therefore fails, whoever wrote it.
 """
 
 from __future__ import annotations
 
 from agent.claims import answer_for, statement
-from agent.gates.model import Finding, Gate, View, judged
-from agent.state import Claim, Objection, RunState
+from agent.gates.model import PATHOLOGY, Finding, Gate, View, judged
+from agent.state import Claim, Objection, PathologyClaim, Ref, RunState, Task
+from tools.ontology import load_ontology
+from tools.types import Evidence
 
-_COMPARED = ("target", "quantity", "value", "unit", "state", "lower_bound", "option", "text", "bindings", "evidence")
+_EMPTY = "a claim must cite evidence"
+_MISSING = "it rests on evidence that does not exist"
+_ALTERED = "it rests on evidence that is not what its id was made from"
+_UNMADE = "it rests on evidence that no tool call of this run made"
 
 
 def check(view: View) -> Finding:
     """Derive every claim again from its evidence and compare."""
+    sound = _Sound(view.state)
     objections: list[Objection] = []
     for claim in view.conclusion.claims:
-        problem = _unknown_evidence(claim, view.state) or _difference(claim, view.state)
+        problem = sound.problem(claim.evidence) or _difference(claim, view.state)
         if problem is not None:
             objections.append(Objection(gate="grounding", claim=claim.id, expected=problem))
     if view.conclusion.pathology is not None:
-        missing = [i for i in view.conclusion.pathology.evidence if i not in view.state.evidence]
-        if missing:
-            expected = f"evidence {missing[0]} does not exist"
-            objections.append(Objection(gate="grounding", claim="pathology", evidence=missing[0], expected=expected))
-    return judged(objections, f"{len(view.conclusion.claims)} claims say what their evidence says")
+        problem = _pathology_problem(view.conclusion.pathology, view.state, sound)
+        if problem is not None:
+            objections.append(Objection(gate="grounding", claim="pathology", expected=problem))
+    return judged(objections, "every claim says what its evidence says")
 
 
-def _unknown_evidence(claim: Claim, state: RunState) -> str | None:
-    if not claim.evidence:
-        return "a claim must cite evidence"
-    for ident in claim.evidence:
-        one = state.evidence.get(ident)
+class _Sound:
+    """Whether evidence, with all that it was derived from, is what the tools of this run made."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._made_by: dict[str, list[Task]] = {}
+        for task, made in state.done.items():
+            for ident in made:
+                if task in state.tasks:
+                    self._made_by.setdefault(ident, []).append(state.tasks[task])
+        self._known: dict[str, str | None] = {}
+
+    def problem(self, ids: tuple[str, ...]) -> str | None:
+        """What is wrong with evidence of these ids; None where nothing is."""
+        if not ids:
+            return _EMPTY
+        queue, seen = list(ids), set()
+        while queue:
+            ident = queue.pop()
+            if ident in seen:
+                continue
+            seen.add(ident)
+            if ident not in self._known:
+                self._known[ident] = self._look(ident)
+            if self._known[ident] is not None:
+                return self._known[ident]
+            queue += self._state.evidence[ident].inputs
+        return None
+
+    def _look(self, ident: str) -> str | None:
+        one = self._state.evidence.get(ident)
         if one is None:
-            return f"evidence {ident} does not exist"
+            return _MISSING
         if one.id != ident or one.expected_id() != ident:
-            return f"evidence {ident} is not what its id was made from"
-    return None
+            return _ALTERED
+        makers = self._made_by.get(ident, [])
+        return None if any(self._fits(one, task) for task in makers) else _UNMADE
+
+    def _fits(self, one: Evidence, task: Task) -> bool:
+        if one.tool != task.tool:
+            return False
+        given = dict(task.args)
+        for name, ref in task.refs.items():
+            given[name] = self._id(ref)
+        for name, refs in task.ref_lists.items():
+            given[name] = [self._id(ref) for ref in refs]
+        # A call that failed has no more arguments than could be filled in.
+        return all(one.arguments.get(name) == value for name, value in given.items() if name in one.arguments)
+
+    def _id(self, ref: Ref) -> str | None:
+        found = self._state.lookup(ref)
+        return found.id if found else None
 
 
 def _difference(claim: Claim, state: RunState) -> str | None:
     expected = _derived(claim, state)
     if expected is None:
         return "it answers no question of this run from the evidence that decides it"
-    for name in _COMPARED:
+    for name in Claim.model_fields:
         given, right = getattr(claim, name), getattr(expected, name)
         # True == 1 in Python; a count is no truth value.
         if given != right or type(given) is not type(right):
             # What was claimed is not repeated: verdicts are shown, and a false number must not travel in one.
-            return f"its {name} is not what its evidence says"
+            return f"its {name.replace('_', ' ')} is not what its evidence says"
     return None
 
 
@@ -58,6 +106,21 @@ def _derived(claim: Claim, state: RunState) -> Claim | None:
         return statement(claim.level, state.evidence[claim.evidence[0]], state.evidence)
     target = next((one for one in state.targets if one.query == claim.query), None)
     return answer_for(state, target) if target is not None else None
+
+
+def _pathology_problem(pathology: PathologyClaim, state: RunState, sound: _Sound) -> str | None:
+    problem = sound.problem(pathology.evidence)
+    if problem is not None:
+        return problem
+    if len(set(pathology.evidence)) < len(pathology.evidence):
+        return "it cites the same evidence twice"
+    ontology = load_ontology()
+    for ident in pathology.evidence:
+        one = state.evidence[ident]
+        lesion = one.quantity == "exists" and one.value is True and ontology.get(one.target).kind == "lesion"
+        if not lesion and one.quantity not in PATHOLOGY:
+            return "it rests on evidence that says nothing of a lesion"
+    return None
 
 
 GATE = Gate("grounding", 10, check)

@@ -13,6 +13,10 @@ import agent.gates
 from agent.state import Conclusion, Objection, RunState, Task
 from tools.base import CaseSettings
 
+_REASONS_TOLD = 3
+PATHOLOGY = frozenset({"diagnosis", "category_t", "category_n", "category_m", "stage", "confidence"})
+"""Quantities that a pathology conclusion may rest on, besides the lesions themselves."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -61,12 +65,15 @@ def passed(reason: str) -> Finding:
 
 
 def judged(objections: list[Objection], fine: str, repairs: tuple[Task, ...] = ()) -> Finding:
-    """Fail with the objections if there are any, else pass."""
+    """Fail with the objections if there are any, else pass.
+
+    The reason is shown in reports, so it says nothing in the model's own words: no id of a claim, no id that the
+    model cites.
+    """
     if not objections:
         return passed(fine)
-    first = objections[0]
-    more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
-    return Finding("fail", f"{first.claim or 'an answer'}: {first.expected}{more}", tuple(objections), repairs)
+    reasons = list(dict.fromkeys(objection.expected for objection in objections))
+    return Finding("fail", "; ".join(reasons[:_REASONS_TOLD]), tuple(objections), repairs)
 
 
 @cache

@@ -7,7 +7,11 @@ N and M categories and a diagnosis need evidence that assessed them.
 from __future__ import annotations
 
 from agent.gates.model import Finding, Gate, View, judged
+from agent.gates.validity import closure
 from agent.state import Claim, Objection, PathologyClaim, RunState
+from tools.ontology import load_ontology
+from tools.registry import load_tools
+from tools.structure_parts import parts_of
 from tools.types import Evidence, State
 
 
@@ -32,24 +36,49 @@ def _claim_problem(claim: Claim, state: RunState) -> str | None:
         return "there is no evidence behind it"
     decisive = cited[0]
     if claim.state is not decisive.state:
-        return f"the evidence says {decisive.state.value}, the claim {claim.state.value}"
+        return f"the evidence says that it is {decisive.state.value.replace('_', ' ')}"
     if decisive.state in {State.NOT_ASSESSED, State.NOT_MEASURABLE} and claim.value is not None:
-        return f"what is {decisive.state.value} has no value to claim"
+        return f"what is {decisive.state.value.replace('_', ' ')} has no value to claim"
     if claim.target != decisive.target:
-        return f"the evidence is about {decisive.target}, the claim about {claim.target}"
-    return None
+        return "the evidence is about something else"
+    denied = [one for one in closure(state, claim.evidence) if one.state is State.ABSENT]
+    return "it denies what no label class could have shown" if not all(_looked(one, state) for one in denied) else None
+
+
+def _looked(one: Evidence, state: RunState) -> bool:
+    """Whether the labels declare a class that would have shown what is said to be absent."""
+    tool = load_tools().get(one.tool)
+    if one.target == "scan" or (tool is not None and tool.derives):
+        return True  # what is derived rests on evidence that is looked at in its own right
+    labels = [o for o in state.evidence.values() if o.quantity == "labels" and o.expected_id() == o.id]
+    declared = labels[0].details.get("declared") if labels else None
+    return isinstance(declared, list) and any(_shows(str(name), one.target) for name in declared)
+
+
+def _shows(declared: str, asked: str) -> bool:
+    ontology = load_ontology()
+    given, wanted = ontology.get(declared), ontology.get(asked)
+    if wanted.kind != "lesion":
+        return _overlap(declared, asked)
+    if given.kind != "lesion" or given.lesion_type not in ontology.ancestors(wanted.lesion_type or ""):
+        return False
+    return given.organ is None or wanted.organ is None or _overlap(given.organ, wanted.organ)
+
+
+def _overlap(one: str, other: str) -> bool:
+    ontology = load_ontology()
+    return one in parts_of(other, ontology) or other in parts_of(one, ontology)
 
 
 def _pathology_problems(pathology: PathologyClaim, state: RunState) -> list[str]:
     cited = [state.evidence[ident] for ident in pathology.evidence if ident in state.evidence]
     problems = []
-    if pathology.diagnosis and not _assessed(cited, "diagnosis"):
+    if pathology.diagnosis is not None and not _assessed(cited, "diagnosis"):
         problems.append("no evidence assessed a diagnosis")
     for name, category in (("T", pathology.ct), ("N", pathology.cn), ("M", pathology.cm)):
-        unknown = category is None or category.upper().lstrip("CP") == f"{name}X"
-        if not unknown and not _assessed(cited, f"category_{name.lower()}"):
+        if category not in {None, f"{name}X", f"c{name}X"} and not _assessed(cited, f"category_{name.lower()}"):
             problems.append(f"no evidence assessed the {name} category: it is {name}X")
-    if pathology.stage and not _assessed(cited, "stage"):
+    if pathology.stage is not None and not _assessed(cited, "stage"):
         problems.append("no evidence assessed a stage")
     if pathology.differential and not _assessed(cited, "diagnosis"):
         problems.append("no evidence assessed a differential diagnosis")

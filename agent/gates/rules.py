@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from agent.errors import ToolError
+import pydantic
+
+from agent.errors import TumorTraceError
 from agent.gates.model import Finding, Gate, View, judged
 from agent.gates.validity import closure
-from agent.state import Objection
+from agent.state import BUDGET_SPENT, FAILURE, Objection
 from tools.base import Facts
 from tools.registry import load_tools
 from tools.types import Evidence
@@ -27,16 +29,18 @@ def check(view: View) -> Finding:
                 break
     if not count:
         return Finding("not_applicable", "no claim rests on a derived value")
-    return judged(objections, f"{count} derived values came out the same when computed again")
+    return judged(objections, "every derived value came out the same when computed again")
 
 
 def _recomputed(one: Evidence, view: View) -> str | None:
+    if one.quantity == FAILURE and one.reason == BUDGET_SPENT:
+        return None  # it was never called; coverage has its say
     facts = Facts(evidence=view.state.evidence, settings=view.settings)
     try:
         again = load_tools()[one.tool].call(facts, one.arguments)
-    except ToolError as error:
-        # A call that fails again is the failure that the evidence reports.
-        return None if one.quantity == "failure" else f"{one.id}: {error}"
+    except (TumorTraceError, pydantic.ValidationError):
+        # A call that fails again, or lacks an input that could not be made, is the failure that was reported.
+        return None if one.quantity == FAILURE else f"{one.id} cannot be computed again"
     if one.id not in {other.id for other in again}:
         return f"{one.id} does not follow from its inputs"
     return None

@@ -17,7 +17,7 @@ def check(view: View) -> Finding:
     objections = []
     for claim in view.conclusion.claims:
         for one in closure(view.state, claim.evidence):
-            problem = _problem(one, view.state)
+            problem = _problem(one, view)
             if problem is not None:
                 objections.append(Objection(gate="validity", claim=claim.id, evidence=one.id, expected=problem))
                 break
@@ -36,34 +36,62 @@ def closure(state: RunState, ids: tuple[str, ...]) -> Iterator[Evidence]:
         queue += state.evidence[ident].inputs
 
 
-def _problem(one: Evidence, state: RunState) -> str | None:
+def _problem(one: Evidence, view: View) -> str | None:
+    state = view.state
     measured = one.state is State.MEASURED
     if measured and one.value is None:
         return f"{one.id}: what was measured has a value"
     # "absent" may carry False or nought; the other states never carry a value.
     if one.state in {State.NOT_MEASURABLE, State.NOT_ASSESSED} and one.value is not None:
         return f"{one.id}: what is {one.state.value} has no value"
-    if measured and one.quantity in _NEEDS_WHOLE and one.tool.startswith("measure"):
-        for other in state.evidence.values():
-            if other.quantity == "complete" and other.target == one.target and other.value is False:
-                return f"{one.id}: the structure is cut off, so its size is a lower bound"
+    if measured and not _whole(one, state):
+        return f"{one.id}: nothing shows that the structure is whole, so its size is a lower bound"
     if (
         measured
         and one.unit == "HU"
         and any(other.quantity == "hu_plausible" and other.value is False for other in state.evidence.values())
     ):
         return f"{one.id}: the scan's values are not plausible as HU"
-    return _phase_problem(one, state)
+    return _rule_problem(one, state) or _phase_problem(one, view)
 
 
-def _phase_problem(one: Evidence, state: RunState) -> str | None:
+def _whole(one: Evidence, state: RunState) -> bool:
+    """Whether a size may count as measured: the structure was found to be wholly in the scan."""
+    if one.tool == "lesion_components" and one.quantity == "lesion_count":
+        rows = one.details.get("lesions")
+        return not any(isinstance(row, dict) and row.get("cut_off_at") for row in (rows or []))  # type: ignore[union-attr]
+    if one.quantity not in _NEEDS_WHOLE or not one.tool.startswith("measure"):
+        return True
+    said = [
+        other.value is True and other.expected_id() == other.id
+        for other in state.evidence.values()
+        if other.quantity == "complete" and other.target == one.target
+    ]
+    # The tool that measures a volume also says whether it is whole; others need not have been asked.
+    return all(said) and (bool(said) or one.tool != "measure_structure")
+
+
+def _rule_problem(one: Evidence, state: RunState) -> str | None:
     rule = load_rules().get(str(one.details.get("rule", "")))
     if one.tool != "apply_rule" or one.state is not State.MEASURED or rule is None or not rule.phases:
         return None
-    phases = [state.evidence[i].value for i in one.inputs if state.evidence[i].quantity == "phase"]
+    inputs = [state.evidence[ident] for ident in one.inputs if ident in state.evidence]
+    phases = [source.value for source in inputs if source.quantity == "phase"]
     if len(phases) == 1 and phases[0] in rule.phases:
         return None
     return f"{one.id}: rule {rule.id} holds for {', '.join(rule.phases)} scans only"
+
+
+def _phase_problem(one: Evidence, view: View) -> str | None:
+    """A contrast phase that is known must be the one declared, else the one named, else the likeliest."""
+    if one.quantity != "phase" or one.state is not State.MEASURED:
+        return None
+    named = next((o.value for o in view.state.evidence.values() if o.quantity == "phase_header"), None)
+    odds = one.details.get("probabilities")
+    likeliest = max(odds, key=lambda phase: float(str(odds[phase]))) if isinstance(odds, dict) and odds else None
+    if one.value == (view.settings.phase or named or likeliest):
+        return None
+    return f"{one.id}: nothing says that the scan is of this phase"
 
 
 GATE = Gate("validity", 30, check)

@@ -47,9 +47,7 @@ def interpret(
         UsageError: a text too long, or with too many questions.
     """
     if len(text) > MAX_CHARACTERS:
-        raise UsageError(
-            f"The question has {len(text)} characters; please ask in at most {MAX_CHARACTERS}."
-        )
+        raise UsageError(f"The question has {len(text)} characters; please ask in at most {MAX_CHARACTERS}.")
     names = user_names(available)
     entries: list[Query | NotUnderstood] = []
     before = last_question(previous, names)

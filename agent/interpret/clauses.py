@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
+from agent.interpret.analysis import analyse
 from agent.interpret.follow_up import Antecedent, understand
 from agent.interpret.match import Fit, Misfit, match
-from agent.interpret.meaning import Meaning, analyse
+from agent.interpret.meaning import Meaning
 from agent.interpret.reading import Item
 from agent.query import Query, load_kinds
 
@@ -43,7 +44,8 @@ def sentence(items: Sequence[Item], before: Antecedent | None, text_of: TextOf) 
     first_bad = next((piece for piece in pieces if isinstance(piece.found, Misfit)), None)
     if first_bad is not None and len(parts) > 1:
         leads = first_bad is pieces[0] and not _opens(first_bad.items)
-        if leads or (first_bad is pieces[-1] and _trails(first_bad)):
+        appended = any(item.text == "," and item.end == first_bad.items[0].start for item in items)
+        if leads or (first_bad is pieces[-1] and (appended or _trails(first_bad))):
             return [Piece(tuple(items), first_bad.found)]
     return pieces
 
@@ -111,12 +113,10 @@ def _queries(pieces: Sequence[Piece]) -> list[Query]:
     return [query for piece in pieces if isinstance(piece.found, Fit) for query in piece.found.queries]
 
 
-def _shared(
-    items: Sequence[Item], cut: Sequence[int], before: Antecedent | None, text: str
-) -> list[Piece] | None:
+def _shared(items: Sequence[Item], cut: Sequence[int], before: Antecedent | None, text: str) -> list[Piece] | None:
     """The questions between the cuts, each completed from its neighbours, or None where one stays incomplete."""
     edges = [-1, *cut, len(items)]
-    runs = [items[a + 1 : b] for a, b in zip(edges, edges[1:], strict=False)]
+    runs = [items[a + 1 : b] for a, b in pairwise(edges)]
     if any(not run for run in runs):
         return None
     meanings = [analyse(run) for run in runs]
@@ -138,9 +138,7 @@ def _shared(
     fits = [fit for fit in found if fit]
     if len(fits) < len(runs) or _scopes_clash(fits, meanings):
         return None
-    return [
-        Piece(tuple(run), fit, meaning) for run, fit, meaning in zip(runs, fits, meanings, strict=True)
-    ]
+    return [Piece(tuple(run), fit, meaning) for run, fit, meaning in zip(runs, fits, meanings, strict=True)]
 
 
 def _fit(found: Fit | Misfit) -> Fit | None:

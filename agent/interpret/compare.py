@@ -34,6 +34,8 @@ def number_fits(kind: Kind, meaning: Meaning, slots: Sequence[Slot]) -> bool:
     dimension = lexicon.dimensions[measured(kind)]
     if dimension != "attenuation" and meaning.value < 0:
         return False
+    if dimension == "number":
+        return meaning.value_unit is None
     if meaning.value_unit is not None:
         return lexicon.dimension(meaning.value_unit) == dimension
     # "larger than 2" says of an organ that millilitres are meant, of a lesion nothing.
@@ -90,7 +92,7 @@ def _pair(markers: Sequence[object], slots: Sequence[Slot]) -> tuple[str, str] |
 def _ordered_difference(
     kind: Kind, direction: Comparator | None, markers: Sequence[object], slots: Sequence[Slot], found: Assignment
 ) -> Comparison | None:
-    """"How much smaller is A than B?" is "how much larger is B than A?"."""
+    """Minuend first: "how much smaller is A than B?" is "how much larger is B than A?"."""
     if kind.structures.min != 2 or kind.answer.form != "number":
         return Comparison(None, found)
     pair = _pair(markers, slots)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from agent.interpret.analysis import analyse
 from agent.interpret.lexicon import Phrase, load_lexicon
 from agent.interpret.match import Fit, Misfit, match
-from agent.interpret.meaning import Meaning, Slot, analyse, of_query, with_slots
+from agent.interpret.meaning import Meaning, Slot, begins_anew, of_query, with_slots
 from agent.interpret.reading import read
 from agent.interpret.scan_words import tokenise
 from agent.interpret.slots import Unresolved, resolve
@@ -37,7 +38,8 @@ def last_question(previous: Sequence[Query], names: Mapping[Phrase, str]) -> Ant
     """The last question of a dialogue: its last query with those made of the same words."""
     if not previous:
         return None
-    last, queries = previous[-1], []
+    last = previous[-1]
+    queries: list[Query] = []
     for query in reversed(previous):
         if query.kind != last.kind or query.text != last.text:
             break
@@ -106,6 +108,8 @@ def _with_number(meaning: Meaning, before: Antecedent, text: str) -> Fit | None:
 def _of_other_structures(meaning: Meaning, before: Antecedent, text: str) -> Fit | None:
     """The question before, asked of other structures; a lesion's organ changes where only an organ is named."""
     slots = resolve(meaning, before.structures)
+    if before.queries[0].negated and begins_anew(meaning):
+        return None
     if isinstance(slots, Unresolved) or not before.single:
         pair = before.queries[0].kind if len(before.queries) == 1 else None
         if isinstance(slots, Unresolved) or pair is None or not load_kinds()[pair].structures.parts:

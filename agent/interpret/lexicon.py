@@ -76,6 +76,7 @@ class Lexicon(_Data):
     dimensions: dict[str, str]
     implied: dict[str, str]
     numbers: dict[str, float]
+    categories: dict[str, str] = Field(default_factory=dict)
     elsewhere: tuple[Elsewhere, ...] = ()
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agent.interpret.compare import Comparison, compared, number_fits
 from agent.interpret.lexicon import load_lexicon
@@ -83,7 +84,7 @@ def match(meaning: Meaning, before: Sequence[str], text: str, *, fill: bool = Fa
         return Misfit(f"This can be read {said}", (), concepts, ids)
     if not best:
         return Misfit(_nothing_fits(meaning, slots), (), concepts, ids)
-    if reason := _means_another_thing(best[0], concepts):
+    if reason := _means_another_thing(best[0], concepts) or _each_or_all(best[0], meaning):
         return Misfit(reason, (), concepts, ids)
     return Fit(tuple(_query(best[0], one, meaning, text) for one in best[0].structures), elliptical)
 
@@ -132,7 +133,7 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
 def _may_be_bare(meaning: Meaning, slots: Sequence[Slot], elliptical: bool) -> bool:
     """Whether a lesion's name alone is a question ("liver metastases?"), which "what is the lesion" is not."""
     named = [slot for slot in slots if slot.role == "structure"]
-    apart = any(b.at != a.end and not b.joined for a, b in zip(named, named[1:], strict=False))
+    apart = any(b.at != a.end and not b.joined for a, b in pairwise(named))
     wordless = meaning.given is None and not meaning.implied and not elliptical
     no_volume = not any("volume" in item.text.split() for item in meaning.items if item.role == "structure")
     return wordless and no_volume and not (meaning.request or meaning.led or apart) and len(named) == len(slots)
@@ -140,7 +141,7 @@ def _may_be_bare(meaning: Meaning, slots: Sequence[Slot], elliptical: bool) -> b
 
 def _form_fits(kind: Kind, meaning: Meaning, which: bool) -> bool:
     form = kind.answer.form
-    if meaning.negated and form != "boolean" or meaning.denials and form != "boolean":
+    if (meaning.negated and form != "boolean") or (meaning.denials and form != "boolean"):
         return False
     if meaning.asks == "value":
         return form != "boolean" and (form != "name" or which)
@@ -160,11 +161,21 @@ def _means_another_thing(candidate: _Candidate, concepts: frozenset[str]) -> str
     return None
 
 
+def _each_or_all(candidate: _Candidate, meaning: Meaning) -> str | None:
+    """Why "are the lesions larger than 2 cm?" is unclear: each one, any one, or all together."""
+    several = any(
+        item.plural and any(load_ontology().get(i).kind == "lesion" for i in item.structures) for item in meaning.items
+    )
+    sizes = candidate.kind.answer.form == "boolean" and meaning.concepts() & {
+        "LARGER", "SMALLER", "EXCEEDS", "UP_TO", "LONGER", "SHORTER", "HIGHER", "LOWER",
+    }  # fmt: skip
+    settled = meaning.concepts() & {"EXISTS", "ANY", "LARGEST", "VOLUME", "HU"}
+    return "It may ask about each lesion or about all of them together" if several and sizes and not settled else None
+
+
 def _nothing_fits(meaning: Meaning, slots: Sequence[Slot]) -> str:
     if not meaning.concepts() and not meaning.soft():
-        return (
-            "It names a structure but not what to tell about it" if slots else "It doesn't say what is asked"
-        )
+        return "It names a structure but not what to tell about it" if slots else "It doesn't say what is asked"
     if not slots and not meaning.scan:
         return "It doesn't say which structure is meant"
     return "I know these words, but no question that I can answer is made of all of them"

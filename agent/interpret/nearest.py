@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from rapidfuzz import fuzz, process, utils
 
+from agent.interpret.analysis import analyse
 from agent.interpret.lexicon import Phrase, load_lexicon
 from agent.interpret.match import Fit, match
-from agent.interpret.meaning import analyse
 from agent.interpret.reading import read
 from agent.interpret.scan_words import Token, tokenise
 from agent.query import Kind, load_kinds
@@ -45,7 +45,7 @@ def nearest_questions(
     for _, example, kind_id in sorted(ranked, key=lambda row: (-row[0], row[2])):
         if len(found) == _MANY:
             break
-        if example not in found and _asks(example, kind_id, names):
+        if example not in found and _asks(example, kind_id, frozenset(names.items())):
             found.append(example)
     return tuple(found)
 
@@ -80,21 +80,22 @@ def _substitutes(kind: Kind, available: Collection[str]) -> tuple[str, ...]:
     """Labelled structures for an example whose own are not labelled."""
     if not available or kind.structures.max == 0:
         return ()
-    _, mentions = _example(kind)
+    _, mentions = _example(kind.example)
     if all(mention.structure in available for mention in mentions):
         return ()
     return _fitting(kind, sorted(available))[:1]
 
 
-def _example(kind: Kind) -> tuple[list[Token], list[Mention]]:
-    tokens = tokenise(kind.example)
+@cache
+def _example(text: str) -> tuple[tuple[Token, ...], tuple[Mention, ...]]:
+    tokens = tokenise(text)
     mentions = load_ontology().mentions([token.text for token in tokens])
-    return tokens, [mention for mention in mentions if not mention.side_only]
+    return tuple(tokens), tuple(mention for mention in mentions if not mention.side_only)
 
 
 def _filled(kind: Kind, structures: Sequence[str]) -> str:
     """The kind's example with other structures in place of its own."""
-    tokens, mentions = _example(kind)
+    tokens, mentions = _example(kind.example)
     example, ontology = kind.example, load_ontology()
     for mention, ident in reversed(list(zip(mentions, structures, strict=False))):
         one = ontology.get(ident)
@@ -104,8 +105,9 @@ def _filled(kind: Kind, structures: Sequence[str]) -> str:
     return example
 
 
-def _asks(example: str, kind_id: str, names: Mapping[Phrase, str]) -> bool:
+@lru_cache(maxsize=4096)
+def _asks(example: str, kind_id: str, names: frozenset[tuple[Phrase, str]]) -> bool:
     """Whether the filled example is a question of its kind; nothing is offered that would not be understood."""
     tokens = [token for token in tokenise(example) if token.text != "?"]
-    fit = match(analyse(read(tokens, names)), (), example)
+    fit = match(analyse(read(tokens, dict(names))), (), example)
     return isinstance(fit, Fit) and all(query.kind == kind_id for query in fit.queries)

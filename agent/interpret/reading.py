@@ -32,6 +32,7 @@ class Item:
         fillers: ways in which the words may say nothing.
         value: a number.
         unit: unit of the number, or a unit on its own.
+        plural: several are named.
     """
 
     role: Role
@@ -43,6 +44,7 @@ class Item:
     fillers: tuple[Filler, ...] = ()
     value: float | None = None
     unit: str | None = None
+    plural: bool = False
 
     def is_filler(self, *roles: str) -> bool:
         """Whether these words can be a filler of one of these classes."""
@@ -70,7 +72,7 @@ def user_names(available: Collection[str]) -> dict[Phrase, str]:
 
 def read(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
     """The items of a sentence, in order; together they cover every word once."""
-    lexicon, texts = load_lexicon(), [token.text for token in tokens]
+    lexicon, texts = load_lexicon(), _spelled_out([token.text for token in tokens])
     masked = _masked(texts, lexicon, names)
     mentions = _mentions(load_ontology(), texts, masked)
     around = _around(texts, lexicon)
@@ -87,6 +89,20 @@ def read(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
         items.append(item)
         at = item.end
     return items
+
+
+def _spelled_out(texts: list[str]) -> list[str]:
+    """Sides as radiologists shorten them: "rt", "lt" anywhere, "R" and "L" only in front of what has sides."""
+    ontology = load_ontology()
+    for at, text in enumerate(texts):
+        if text in {"rt", "lt"}:
+            texts[at] = "right" if text == "rt" else "left"
+        elif text in {"r", "l"} and at + 1 < len(texts) and (at == 0 or as_number(texts[at - 1]) is None):
+            side = "right" if text == "r" else "left"
+            found = ontology.mentions([side, *texts[at + 1 : at + 4]])
+            if found and found[0].start == 0 and not found[0].side_only:
+                texts[at] = side
+    return texts
 
 
 def _masked(texts: Sequence[str], lexicon: Lexicon, names: Mapping[Phrase, str]) -> set[int]:
@@ -122,13 +138,18 @@ def _mentions(ontology: Ontology, texts: Sequence[str], masked: set[int]) -> dic
         else:
             earlier = before.structures if before else ()
             items[mention.start] = Item(
-                "structure", mention.start, mention.end, text, (*earlier, mention.structure)
+                "structure",
+                mention.start,
+                mention.end,
+                text,
+                (*earlier, mention.structure),
+                plural=mention.plural,
             )
     return items
 
 
 def _may_be_a_stage(ontology: Ontology, mention: Mention, texts: Sequence[str]) -> bool:
-    """"T1 tumour" is a tumour of stage T1 as well as one of the first thoracic vertebra."""
+    """Whether a lesion's place may be its stage: "T1 tumour" need not lie in the first thoracic vertebra."""
     inside = set(texts[mention.start : mention.end])
     return (
         ontology.get(mention.structure).kind == "lesion"
@@ -162,9 +183,7 @@ def _number(texts: Sequence[str], at: int, lexicon: Lexicon) -> Item | None:
     if not math.isfinite(value):
         return None
     end = unit[1] if unit else at + 1
-    return Item(
-        "number", at, end, " ".join(texts[at:end]), value=value, unit=unit[0] if unit else None
-    )
+    return Item("number", at, end, " ".join(texts[at:end]), value=value, unit=unit[0] if unit else None)
 
 
 def _around(texts: Sequence[str], lexicon: Lexicon) -> set[str]:
@@ -188,9 +207,7 @@ def _phrase(
     for length in range(min(lexicon.longest, limit - at), 0, -1):
         phrase = tuple(texts[at : at + length])
         group = lexicon.groups_of.get(phrase)
-        fillers = tuple(
-            one for one in lexicon.fillers_of.get(phrase, ()) if not one.beside or around & set(one.beside)
-        )
+        fillers = tuple(one for one in lexicon.fillers_of.get(phrase, ()) if not one.beside or around & set(one.beside))
         text, end = " ".join(phrase), at + length
         if group:
             return Item("concept", at, end, text, group.structures, group, fillers)

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
   | (?P<word>[^\W\d_]+\d*)
   | (?P<mark>[/%&+<>=≥≤]|[?;.,:!])
   | (?P<line>[\r\n]+)
-  | (?P<silent>[\s\-–—_'’‘"“”`()\[\]*­​])
+  | (?P<silent>[\s\-–—_'’‘"“”`()\[\]*\xad\u200b])
   | (?P<other>.)
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -282,7 +282,7 @@ def test_numbers(value: float, text: str) -> None:
     [
         ({"value": True, "state": State.MEASURED}, "Yes"),
         ({"value": False, "state": State.ABSENT, "option": "B"}, "B · No"),
-        ({"value": 0.93, "unit": "1", "state": State.MEASURED}, "0.93"),
+        ({"value": 0.93, "unit": "1", "state": State.MEASURED}, "0.930"),
         ({"value": 12.5, "unit": "%", "state": State.MEASURED}, "12.5%"),
         ({"value": 0, "unit": "1", "state": State.MEASURED}, "0"),
         ({"value": "left_kidney", "state": State.MEASURED}, "Left kidney"),

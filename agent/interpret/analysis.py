@@ -1,0 +1,143 @@
+"""Analysing a clause: from its items to what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from agent.interpret.lexicon import Group, load_lexicon
+from agent.interpret.meaning import Meaning, Slot
+from agent.interpret.reading import Item
+from agent.interpret.senses import Sensed, senses, slots_of, without_lead
+from tools.ontology import load_ontology
+
+_OPENERS = frozenset({"is", "are", "do", "does", "can", "has", "have", "was", "were", "did", "could"})
+_BARE = frozenset({"structure", "side", "article", "preposition", "joint", "polite", "mark", "one"})
+
+
+def analyse(items: Sequence[Item]) -> Meaning:
+    """Put the items of one clause together."""
+    lexicon = load_lexicon()
+    items, led = without_lead(items)
+    numbers = [item for item in items if item.role == "number"]
+    kept = senses(items)
+    groups = [item.group for item, role in kept if role == "concept" and item.group]
+    counted = _counted_units(kept)
+    units = [item.unit for item, role in kept if role == "unit" and item.unit]
+    units += [
+        "HU" for n, (item, role) in enumerate(kept[1:])
+        if role == "concept" and item.text in {"hu", "hounsfield units"} and kept[n][0].text == "in"
+    ]  # fmt: skip
+    implied = {lexicon.implied[d] for u in units if (d := lexicon.dimension(u)) in lexicon.implied}
+    if numbers and (dimension := lexicon.dimension(numbers[0].unit)) in lexicon.implied:
+        implied.add(lexicon.implied[dimension])
+    if counted:
+        groups = [g for g in groups if g.concepts != ("COUNT",)]
+        implied.add("HOW_MUCH")
+    denials = _denials(kept, groups)
+    flips = denials + sum(g.negates for g in groups)
+    slots = slots_of(kept)
+    asks = _asks(kept, groups, counted)
+    if _asks_side(kept):
+        implied.add("SIDE")
+    elif lesion := _lesion_on_either_side(slots):
+        slots, asks = (lesion,), "name"
+        implied |= {"WHICH", "SIDE"}
+    if any(item.role == "structure" and "volume" in item.text.split() for item in items):
+        implied.add("VOLUME")
+    return Meaning(
+        items=tuple(items),
+        groups=tuple(g for g in groups if g.concepts not in {("NOT",), ("NT",)}),
+        implied=frozenset(implied),
+        slots=slots,
+        value=numbers[0].value if numbers else None,
+        value_unit=numbers[0].unit if numbers else None,
+        numbers=len(numbers),
+        unit=units[0] if units else None,
+        units=len(set(units)),
+        negated=flips % 2 == 1,
+        denials=denials,
+        asks=asks,
+        request=any(role in {"what", "request"} for _, role in kept) or any(g.asks for g in groups),
+        scan=any(role == "scan" for _, role in kept),
+        led=led,
+        bare=all(role in _BARE for _, role in kept) and bool(slots),
+        chosen=_chosen(items, slots),
+        unknown=(*(item.text for item, role in kept if role == "unknown"), *_change(kept)),
+    )
+
+
+def _counted_units(kept: Sequence[Sensed]) -> bool:
+    """Whether "how many" counts a unit ("how many ml") and not lesions."""
+    for (first, role), (then, other) in pairwise(kept):
+        if role == "concept" and first.group and first.group.concepts == ("COUNT",):
+            return other == "unit" or (other == "concept" and then.text in {"hu", "hounsfield units"})
+    return False
+
+
+def _denials(kept: Sequence[Sensed], groups: Sequence[Group]) -> int:
+    """How many words deny; more than one where it is unclear what they deny.
+
+    "Isn't the liver enlarged?" denies nothing: it asks what "is the liver enlarged?" asks.
+    """
+    told = [item for item, role in kept if role != "polite"]
+    opening = told[1].text if len(told) > 1 and told[0].text in _OPENERS else None
+    denials = sum(g.concepts in {("NOT",), ("NT",)} for g in groups) - (opening == "nt")
+    rest = [item for item in told[2:] if not item.is_filler("article")]
+    unclear = (
+        (opening == "nt" and denials > 0)  # "isn't there no ascites?"
+        or (opening == "not" and bool(rest) and rest[0].role == "structure")  # "is not the liver enlarged?"
+        or _another_begins([item for item, _ in kept])  # "is there no lesion here and a cyst there?"
+    )
+    return denials + 1 if denials and unclear else denials
+
+
+def _another_begins(items: Sequence[Item]) -> bool:
+    """Whether a later part of a list has an article of its own, so that what goes before may end with it."""
+    return any(
+        joint.is_filler("joint") and article.text in {"a", "an", "any", "some"} for joint, article in pairwise(items)
+    )
+
+
+def _change(kept: Sequence[Sensed]) -> tuple[str, ...]:
+    """Words that ask for a change ("has the liver enlarged?"), which "has he an enlarged liver?" does not."""
+    told = [item for item, role in kept if role not in {"polite", "article"}]
+    if len(told) < 3 or told[0].text not in {"has", "have"} or told[1].role != "structure":
+        return ()
+    changes = told[2].group is not None and told[2].group.concepts == ("ENLARGED",) and not told[2].structures
+    return (f"{told[0].text} … {told[2].text}",) if changes else ()
+
+
+def _asks(kept: Sequence[Sensed], groups: Sequence[Group], counted: bool) -> str | None:
+    asked = {g.asks for g in groups if g.asks}
+    if "name" in asked:
+        return "name"
+    if asked or counted or any(role == "what" for _, role in kept):
+        return "value"
+    told = [(item, role) for item, role in kept if role not in {"polite", "joint", "mark"}]
+    opens = told and told[0][1] in {"aux", "concept"} and told[0][0].text.split()[0] in _OPENERS
+    return "yesno" if opens else None
+
+
+def _asks_side(kept: Sequence[Sensed]) -> bool:
+    """Whether "which" belongs to something with sides ("which kidney has the cyst?")."""
+    return any(
+        item.group is not None and item.group.concepts == ("WHICH",)
+        and any(load_ontology().get(i).parts and f"{i}_left" in load_ontology().structures for i in then.structures)
+        for (item, _), (then, _) in pairwise(kept)
+    )  # fmt: skip
+
+
+def _lesion_on_either_side(slots: Sequence[Slot]) -> Slot | None:
+    """The lesion whose side is asked for by naming both ("is the kidney cyst left or right?")."""
+    if len(slots) != 3 or [slot.role for slot in slots] != ["structure", "side", "side"]:
+        return None
+    lesion = load_ontology().get(slots[0].ids[0]).kind == "lesion"
+    return slots[0] if lesion and slots[2].joined and slots[1].ids != slots[2].ids else None
+
+
+def _chosen(items: Sequence[Item], slots: Sequence[Slot]) -> bool:
+    spans = [(slots[0].at, slots[-1].end)] if slots else []
+    return any(
+        start <= item.start < end and "or" in item.text.split() for item in items for start, end in spans
+    ) or any(load_ontology().get(i).parts and " or " in f" {item.text} " for item in items for i in item.structures)

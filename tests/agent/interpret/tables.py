@@ -1,0 +1,48 @@
+"""Reading the tables of questions beside the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.query import NotUnderstood, Query
+
+HERE = Path(__file__).parent
+AVAILABLE = ("GTV", "label_3", "my_structure")
+
+
+def understood() -> list[tuple[str, tuple[str, ...]]]:
+    """Question and the headings that say how it must be read."""
+    rows: list[tuple[str, tuple[str, ...]]] = []
+    heads: tuple[str, ...] = ()
+    open_heads = False
+    for line in _lines("understood.txt"):
+        if line.startswith("> "):
+            heads = (*heads, line[2:]) if open_heads else (line[2:],)
+            open_heads = True
+        else:
+            open_heads = False
+            rows.append((line, heads))
+    return rows
+
+
+def refused() -> list[str]:
+    """Questions that must not be understood."""
+    return _lines("refused.txt")
+
+
+def heading(entry: Query | NotUnderstood) -> str:
+    """A query as the table writes it."""
+    if isinstance(entry, NotUnderstood):
+        return f"not understood: {entry.reason}"
+    said = [entry.kind, ",".join(entry.structures) or "-"]
+    said += [f"unit={entry.unit}"] if entry.unit else []
+    said += [f"cmp={entry.comparator}"] if entry.comparator else []
+    said += [f"num={entry.threshold:g}"] if entry.threshold is not None else []
+    said += [f"num_unit={entry.threshold_unit}"] if entry.threshold_unit else []
+    said += ["not"] if entry.negated else []
+    return " ".join(said)
+
+
+def _lines(name: str) -> list[str]:
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
