@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from agent.query import Kind, Query, Step
 from agent.state import Ref, Target, Task
-from tools.ontology import load_ontology
+from tools.ontology import is_pair, load_ontology
 from tools.rules.model import Criterion, Rule, Source, rules_for
 
 
@@ -77,9 +77,9 @@ def _over(plan: _Plan, step: Step) -> Iterator[str | None]:
         yield from plan.query.structures
     else:
         first = plan.query.structures[0]
-        parts = load_ontology().get(first).parts
-        # A rule always has something to apply to; a measurement of parts is only made where there are parts.
-        yield from parts or ((first,) if step.topic else ())
+        whole = (first,) if step.over == "sides" else ()
+        wanted = is_pair(first) if step.over == "sides" else True
+        yield from (load_ontology().get(first).parts if wanted else ()) or whole
 
 
 def _tasks(plan: _Plan, step: Step, structure: str | None) -> Iterator[Task]:

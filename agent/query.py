@@ -95,7 +95,8 @@ class Step(BaseModel):
         tool: tool to call.
         topic: rules to apply: every rule of this topic for the structure, with the inputs that each declares.
         args: arguments with placeholders.
-        over: "structures" or "parts" to run once for each of them.
+        over: to run once for each of them: "structures"; "parts" (none for a structure without parts); "sides" (both
+            sides of a pair, else the structure itself).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,7 +105,7 @@ class Step(BaseModel):
     tool: str | None = None
     topic: str | None = None
     args: dict[str, JsonValue] = Field(default_factory=dict)
-    over: Literal["structures", "parts"] | None = None
+    over: Literal["structures", "parts", "sides"] | None = None
 
 
 class AnswerSpec(BaseModel):

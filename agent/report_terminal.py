@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from agent.report_structures import structure_table, told_in_table
 from agent.report_view import OUTCOME_WORDS, AnswerView, Ref, ReportView, SentenceView
 from agent.trace_view import printable
 from tools.types import State
@@ -40,7 +41,13 @@ def print_report(view: ReportView, console: Console) -> None:
     )
     console.print(Padding(status, (0, 1)))
     _sentences(console, "Impression", view.impression)
-    _sentences(console, "Findings", view.findings)
+    if report.question is None:
+        told = {item.id for item in report.findings if told_in_table(report, item.evidence)}
+        _sentences(console, "Findings", [finding for finding in view.findings if finding.id not in told])
+        _section(console, "Structures")
+        console.print(Padding(structure_table(report), (0, 2)))
+    else:
+        _sentences(console, "Findings", view.findings)
     if view.pathology:
         rows = Table.grid(padding=(0, 2))
         for name, text in view.pathology:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.report_model import Binding
-from tools.ontology import Structure, load_ontology
+from tools.ontology import is_pair, load_ontology
 from tools.types import Evidence
 from tools.units import number_text, symbol
 
@@ -57,13 +57,13 @@ def target_name(ident: str, *, many: bool = False) -> str:
     if ident == "scan":
         return "scan"
     found = [ontology.get(part) for part in ident.split("+")]
-    return " and ".join(one.names if many or _pair(one) else one.name for one in found)
+    return " and ".join(one.names if many or is_pair(one.id) else one.name for one in found)
 
 
 def say_number(sentence: Sentence, one: Evidence, value: float, field: str, *, decimals: int | None = None) -> None:
     """Say a number of a piece of evidence, with its unit."""
     if one.quantity == "threshold":
-        shown = f"{value:g}"
+        shown = f"{value:.6f}".rstrip("0").rstrip(".")
     else:
         shown = number_text(value, one.unit) if decimals is None else f"{value:.{decimals}f}"
     sentence.bind(shown, one, field)
@@ -95,8 +95,3 @@ def say_uncertainty(sentence: Sentence, one: Evidence) -> None:
         decimals += 1
     sentence.say(" ± ")
     say_number(sentence, one, one.uncertainty, "uncertainty", decimals=decimals)
-
-
-def _pair(structure: Structure) -> bool:
-    """Whether it stands for both sides of a paired organ, which is spoken of in the plural."""
-    return structure.side is None and any(load_ontology().get(part).side for part in structure.parts)

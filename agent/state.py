@@ -230,9 +230,9 @@ class RunState(BaseModel):
 
     def lookup(self, ref: Ref) -> Evidence | None:
         """The evidence that a reference stands for, None where its task failed to make it."""
-        made = [self.evidence[ident] for ident in self.done.get(ref.task, ())]
+        made = [self.evidence.get(ident) for ident in self.done.get(ref.task, ())]
         if ref.quantity.startswith("#"):
             number = int(ref.quantity[1:])
             return made[number] if number < len(made) else None
         # A task that failed made one piece of evidence that says so; it stands for whatever was expected.
-        return next((one for one in made if one.quantity in {ref.quantity, FAILURE}), None)
+        return next((one for one in made if one is not None and one.quantity in {ref.quantity, FAILURE}), None)

@@ -4,8 +4,8 @@ set -eu
 BIN=${BIN:-.venv/bin}
 DEMO=${DEMO:-demo}
 rm -rf "$DEMO"
-echo "== A synthetic abdominal CT with two lesions"
-"$BIN/tumortrace" phantom make --seed 7 --out "$DEMO/phantom"
+echo "== A synthetic abdominal CT with three lesions"
+"$BIN/tumortrace" phantom make --seed 7 --lesion liver_metastasis:32 --lesion liver_metastasis:18 --lesion kidney_cyst:24:left --out "$DEMO/phantom"
 echo
 echo "== A question"
 "$BIN/tumortrace" ask "$DEMO/phantom/ct.nii.gz" "Is the spleen enlarged, and how many liver lesions are there?" \

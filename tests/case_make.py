@@ -112,7 +112,9 @@ def case_of(
     voxels, grid, orientation = to_canonical(hu, affine)
     layers = [labels] if isinstance(labels, np.ndarray) else list(labels)
     moved = tuple(to_canonical(layer, affine)[0] for layer in layers)
-    entries = {name: (key if isinstance(key, tuple) else (0, key),) for name, key in numbers.items()}
+    entries: dict[str, tuple[tuple[int, int], ...]] = {
+        name: (key if isinstance(key, tuple) else (0, key),) for name, key in numbers.items()
+    }
     scan = Scan(voxels, grid, orientation, header or ScanHeader(source="nifti"), padding)
     return Case(scan=scan, labels=LabelSet(grid, moved, entries), settings=settings or CaseSettings())
 

@@ -9,7 +9,9 @@ from tools.registry import load_tools
 from tools.types import Evidence, Scalar, State
 
 
-def measured(quantity: str, target: str, value: Scalar, unit: str | None = "cm3", margin: float | None = None) -> Evidence:
+def measured(
+    quantity: str, target: str, value: Scalar, unit: str | None = "cm3", margin: float | None = None
+) -> Evidence:
     """A measured value."""
     return _make(quantity, target, State.MEASURED, value=value, unit=unit, uncertainty=margin)
 

@@ -71,7 +71,7 @@ def _says(what: str, slice_note: str = "") -> dict[str, str]:
 
 
 @tool(
-    version="2",
+    version="3",
     reads=("scan", "labels", "settings"),
     says={
         "lesion_count": _says("number of {targets}"),
@@ -98,7 +98,8 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
     limit = case.settings.min_lesion_mm3 / 1000.0
     lesions = [one for one in every if one.volume >= limit]
     small = len(every) - len(lesions)
-    note = "there are more components below the size limit, which are not counted" if small else None
+    more = "there are more components below the size limit, which are not counted" if small else None
+    note = "; ".join(part for part in (more, found.narrow) if part) or None
     rows = [_row(case, one) for one in lesions[:_LISTED]]
     details: dict[str, Any] = {"lesions": rows, "below_limit": small, "limit_mm3": case.settings.min_lesion_mm3}
     cut = _cut_reason(case, structure, every, found.missing)

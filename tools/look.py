@@ -25,6 +25,7 @@ class Look:
         region: its mask, None unless it is there.
         cut: what cuts it off ("superior", …, "the edge of the reconstruction"); empty where it is whole.
         missing: names of parts that no label covers.
+        narrow: for a lesion that is there, a clause where only more special types were looked for.
     """
 
     state: State
@@ -32,6 +33,7 @@ class Look:
     region: Region | None = None
     cut: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    narrow: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -68,7 +70,11 @@ def look(case: Case, structure: str, *, with_lesions: bool = False) -> Look:
     if mask is None or mask.voxels == 0:  # shared lesions may all belong to the other side
         return _unseen(case, resolved)
     missing = tuple(ontology.get(part).name for part in resolved.missing_parts)
-    return Look(State.MEASURED, None, mask, cut_by(case, mask), missing)
+    narrow = None
+    if resolved.narrower_declared and not resolved.exact_or_broader_declared:
+        kinds = ", ".join(dict.fromkeys(ontology.get(name).name for name in resolved.narrower_declared))
+        narrow = f"other kinds than these were not looked for: {kinds}"
+    return Look(State.MEASURED, None, mask, cut_by(case, mask), missing, narrow)
 
 
 def tissue(case: Case, structure: str) -> Region | None:

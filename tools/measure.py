@@ -31,7 +31,7 @@ def _says(what: str, verb: str = "is") -> dict[str, str]:
 
 
 @tool(
-    version="2",
+    version="3",
     reads=("scan", "labels"),
     says={
         "volume": _says("volume"),
@@ -86,7 +86,7 @@ def _volumes(case: Case, make: Maker, structure: str, whole: Look, bare: Region 
     volume = round(whole.region.voxels * per_voxel, 6)
     common: dict[str, Any] = {"unit": "cm3", "slice": None}
     if whole.whole:
-        common |= {"state": State.MEASURED}
+        common |= {"state": State.MEASURED, "reason": whole.narrow}
     else:
         common |= {"state": State.NOT_MEASURABLE, "reason": whole.incomplete_reason}
     method = "voxel count × |det affine|" + ("" if bare is None else ", lesions in the organ included")

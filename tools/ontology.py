@@ -212,6 +212,13 @@ class Ontology:
         return rows[0]
 
 
+def is_pair(ident: str) -> bool:
+    """Whether a structure stands for both sides of a paired organ."""
+    ontology = load_ontology()
+    whole = ontology.get(ident)
+    return whole.side is None and any(ontology.get(part).side for part in whole.parts)
+
+
 @cache
 def load_ontology() -> Ontology:
     """The ontology of ``retrieval/knowledge/ontology.yaml``, read once per process."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -41,7 +42,8 @@ def estimate(medians: dict[str, float]) -> dict[str, float]:
         spreads = [priors["phases"][phase][name][1] for name in known]
         logs = [-2.0 * math.log1p(z * z / 3.0) - math.log(s) for z, s in zip(rows, spreads, strict=True)]
         scores[phase] = sum(logs) / math.sqrt(len(logs))
-        deviations.append(sum(abs(z) for z in rows) / len(rows))
+        # The median, so that one stented or mislabelled structure does not hide what the others agree on.
+        deviations.append(statistics.median(abs(z) for z in rows))
     if min(deviations) > priors["worst_deviation"]:
         return {}
     top = max(scores.values())
@@ -50,7 +52,7 @@ def estimate(medians: dict[str, float]) -> dict[str, float]:
 
 
 @tool(
-    version="1",
+    version="3",
     reads=("scan", "labels", "settings"),
     says={
         "phase": {
@@ -87,11 +89,15 @@ def contrast_phase(case: Case, make: Maker) -> list[Evidence]:
         if medians:
             reason = "the header does not name it, and the attenuation of vessels and organs fits no phase"
         state = State.NOT_MEASURABLE if medians else State.NOT_ASSESSED
-        return _both(make, state, None, None, reason, common)
+        phase, given = _both(make, state, None, None, reason, common)
+        if case.scan.header.contrast_agent:
+            why = "the header names a contrast agent"
+            given = make("contrast_enhanced", "scan", state=State.MEASURED, value=True, reason=why, **common)
+        return [phase, given]
     best = max(odds, key=lambda phase: odds[phase])
     enhanced = 1.0 - odds["native"]
     limit = _priors()["minimum_probability"]
-    source = "estimated from the attenuation of vessels and organs"
+    source = "estimated from the attenuation of vessels and organs" + _agent_note(case, plain=enhanced <= 0.05)
     made = []
     if odds[best] >= limit:
         made.append(make("phase", "scan", state=State.MEASURED, value=best, reason=source, **common))
@@ -117,7 +123,13 @@ def _declared(case: Case, make: Maker, declared: str, odds: dict[str, float], co
         seen = "enhanced" if declared == "native" else "plain"
         reason = f"it is {source} as {declared}, but vessels and organs have the attenuation of a scan that is {seen}"
         return _both(make, State.NOT_MEASURABLE, None, None, reason, common)
+    source += _agent_note(case, plain=declared == "native")
     return _both(make, State.MEASURED, declared, declared != "native", source, common)
+
+
+def _agent_note(case: Case, *, plain: bool) -> str:
+    """Headers name the agent of an examination on its plain series too: that is told, not believed."""
+    return ", although the header names a contrast agent" if plain and case.scan.header.contrast_agent else ""
 
 
 def _both(

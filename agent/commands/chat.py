@@ -69,7 +69,10 @@ def _why(console: Console, last: Report | None) -> None:
     if last is None:
         console.print("Nothing was asked yet.")
         return
-    for ident in dict.fromkeys(ident for answer in last.answers for ident in answer.evidence):
+    cited = dict.fromkeys(ident for answer in last.answers for ident in answer.evidence)
+    if not cited:
+        console.print("The last answer rests on no evidence.")
+    for ident in cited:
         one = last.evidence[ident]
         value = one.value if one.value is not None else one.reason
         console.print(f"  {ident}: {value} {one.unit or ''} [{one.state}] — {one.method}", markup=False)

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from agent.settings import Settings
 
@@ -35,15 +36,16 @@ class Part:
     how: str
 
 
+_STYLES = {"ok": "green", "missing": "yellow", "problem": "bold red"}
 PARTS = (
     Part("core", ("tumortrace", "langgraph", "nibabel", "pydicom", "highdicom", "numpy", "scipy"),
          "questions about a scan with a label map", "pip install ."),
     Part("compressed DICOM", ("python-gdcm",), "DICOM series in JPEG and JPEG 2000 transfer syntaxes", "pip install ."),
     Part("TotalSegmentator", ("TotalSegmentator", "torch"),
          "label maps made by TotalSegmentator beforehand: run it yourself and pass its output with --labels",
-         "pip install -c constraints-cpu.txt '.[totalsegmentator]'"),
+         "uv pip install -c constraints.txt -c constraints-cpu.txt '.[totalsegmentator]'"),
     Part("MONAI", ("monai", "torch"), "label maps made by a MONAI bundle beforehand, passed with --labels",
-         "pip install -c constraints-cpu.txt '.[monai]'"),
+         "uv pip install -c constraints.txt -c constraints-cpu.txt '.[monai]'"),
 )  # fmt: skip
 
 
@@ -68,12 +70,22 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
     if as_json:
         typer.echo("[" + ",".join(check.model_dump_json() for check in found) + "]")
     else:
-        table = Table("part", "state", "found", "what it enables", "how to get it")
         for check in found:
-            table.add_row(check.name, check.state, check.found, check.enables, "" if check.state == "ok" else check.how)
-        Console().print(table)
+            _print(check, Console(highlight=False))
     if any(check.state == "problem" for check in found):
         raise typer.Exit(1)
+
+
+def _print(check: Check, console: Console) -> None:
+    """A headline with the state, then what was found and, where something is missing, what to do."""
+    head = Text(check.name, style="bold")
+    head.append(f"  {check.state}", style=_STYLES[check.state])
+    console.print(head)
+    rows = [("found", check.found), ("for", check.enables)]
+    rows += [("get it", check.how)] if check.state != "ok" else []
+    for name, text in rows:
+        if text:
+            console.print(Padding(Text.assemble((f"{name:<8}", "dim"), text), (0, 2)))
 
 
 def _part(part: Part) -> Check:

@@ -29,9 +29,21 @@ _MAX_SHOWN = 50
 def register(app: typer.Typer) -> None:
     """Add the ``trace`` commands to the program."""
     commands = typer.Typer(help="Look at the record of a run, and verify it.", no_args_is_help=True)
+    commands.command("list")(list_runs)
     commands.command("show")(show_trace)
     commands.command("verify")(verify_trace)
     app.add_typer(commands, name="trace")
+
+
+def list_runs(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, newest first.")] = 20,
+) -> None:
+    """List the newest runs: id, start, state and folder; an interrupted one can be resumed by its id."""
+    console = Console(highlight=False)
+    for entry in Runs(Settings().home).latest(limit):
+        console.print(
+            Text(f"{entry.id}  {entry.created}  {entry.status:<12}  {printable(str(entry.folder), 400)}"), soft_wrap=True
+        )
 
 
 def show_trace(

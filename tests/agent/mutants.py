@@ -84,10 +84,13 @@ def _numbers(claim: Claim) -> Iterator[Change]:
         if isinstance(number, bool):
             yield "boolean", {name: not number}
             yield "boolean", {name: int(number)}
-            yield "boolean and text", {
-                name: not number,
-                "text": claim.text.replace("Yes.", "No.") if number else claim.text.replace("No.", "Yes."),
-            }
+            yield (
+                "boolean and text",
+                {
+                    name: not number,
+                    "text": claim.text.replace("Yes.", "No.") if number else claim.text.replace("No.", "Yes."),
+                },
+            )
         elif isinstance(number, int | float):
             for other in (number + 1, number * 1.001, -number, number * 10, number / 1000, 0.123, str(number)):
                 yield "number", {name: other}

@@ -205,8 +205,10 @@ def test_side_where_it_cannot_be_told() -> None:
 @settings(max_examples=20, deadline=None)
 def test_counted_and_small_components_are_all_there_are(seed: int, limit: float) -> None:
     rng = np.random.default_rng(seed)
-    spots = [tuple(slice(int(c), int(c + n)) for c, n in zip(rng.integers(6, 14, 3), rng.integers(1, 4, 3), strict=True))
-             for _ in range(6)]  # fmt: skip
+    spots = [
+        tuple(slice(int(c), int(c + n)) for c, n in zip(rng.integers(6, 14, 3), rng.integers(1, 4, 3), strict=True))
+        for _ in range(6)
+    ]
     case = case_with(spots, limit=limit)
     made = found(case)
     region = look(case, "liver_lesion").region

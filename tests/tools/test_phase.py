@@ -19,21 +19,34 @@ from tools.volume import ScanHeader
 TYPICAL = {
     "native": {"aorta": 41, "liver": 55, "spleen": 48, "kidney_left": 32, "kidney_right": 30},
     "arterial": {"aorta": 310, "liver": 65, "spleen": 115, "kidney_left": 140, "kidney_right": 145},
-    "portal": {"aorta": 150, "inferior_vena_cava": 135, "portal_vein_and_splenic_vein": 165, "liver": 108, "spleen": 120},
+    "portal": {
+        "aorta": 150,
+        "inferior_vena_cava": 135,
+        "portal_vein_and_splenic_vein": 165,
+        "liver": 108,
+        "spleen": 120,
+    },
     "delayed": {"aorta": 93, "inferior_vena_cava": 94, "portal_vein_and_splenic_vein": 97, "liver": 82, "spleen": 85},
 }
 PLACES = {
-    "aorta": np.s_[2:5, 2:5, 2:8], "inferior_vena_cava": np.s_[6:9, 2:5, 2:8],
-    "portal_vein_and_splenic_vein": np.s_[10:13, 2:5, 2:8], "liver": np.s_[2:9, 6:12, 2:8],
-    "spleen": np.s_[10:15, 6:12, 2:8], "kidney_left": np.s_[14:17, 2:5, 2:8], "kidney_right": np.s_[17:19, 2:5, 2:8],
-}  # fmt: skip
+    "aorta": np.s_[2:5, 2:5, 2:8],
+    "inferior_vena_cava": np.s_[6:9, 2:5, 2:8],
+    "portal_vein_and_splenic_vein": np.s_[10:13, 2:5, 2:8],
+    "liver": np.s_[2:9, 6:12, 2:8],
+    "spleen": np.s_[10:15, 6:12, 2:8],
+    "kidney_left": np.s_[14:17, 2:5, 2:8],
+    "kidney_right": np.s_[17:19, 2:5, 2:8],
+}
 
 
 def scan_of(hu: dict[str, int], *, declared: str | None = None, header: str | None = None) -> Case:
     return boxes_case(
-        (20, 14, 10), {name: PLACES[name] for name in hu}, hu=hu,
-        settings=CaseSettings(phase=declared), header=ScanHeader(source="nifti", phase_text=header),
-    )  # fmt: skip
+        (20, 14, 10),
+        {name: PLACES[name] for name in hu},
+        hu=hu,
+        settings=CaseSettings(phase=declared),
+        header=ScanHeader(source="nifti", phase_text=header),
+    )
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -56,7 +69,9 @@ def test_small_variation_never_turns_plain_into_enhanced(shift: float, noise: li
 
 
 @pytest.mark.parametrize("source", ["declared", "header"])
-@pytest.mark.parametrize(("said", "true"), [("native", "portal"), ("portal", "native"), ("arterial", "native"), ("native", "arterial")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("said", "true"), [("native", "portal"), ("portal", "native"), ("arterial", "native"), ("native", "arterial")]
+)
 def test_a_declaration_that_the_attenuation_contradicts_is_not_believed(source: str, said: str, true: str) -> None:
     case = scan_of(TYPICAL[true], **{source: said})
     made = run(case, "contrast_phase")

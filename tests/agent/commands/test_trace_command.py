@@ -127,3 +127,18 @@ def test_verify_with_a_key(app: typer.Typer, tmp_path: Path, monkeypatch: pytest
 
 def test_an_unknown_run_is_a_usage_error(app: typer.Typer) -> None:
     assert isinstance(CliRunner().invoke(app, ["trace", "verify", "nope"]).exception, UsageError)
+
+
+def test_list_names_runs_and_their_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUMORTRACE_HOME", str(tmp_path))
+    runs = Runs(tmp_path)
+    first, second = runs.create(), runs.create(tmp_path / "elsewhere")
+    runs.set_status(first.id, "consistent")
+    app = typer.Typer()
+    register(app)
+    shown = CliRunner().invoke(app, ["trace", "list"])
+    assert shown.exit_code == 0
+    lines = {line.split()[0]: line for line in shown.stdout.splitlines()}
+    assert "consistent" in lines[first.id]
+    assert "running" in lines[second.id]
+    assert str(second.folder) in lines[second.id]
