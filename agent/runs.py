@@ -158,15 +158,16 @@ class Runs:
         """
         path = Path(run).expanduser().absolute()
         if path.name == TRACE_NAME and path.is_file():
-            return RunFolder(_run_id(path), path.parent)
+            path = path.parent
         known = self._known()
         if run in known:
             return self._present(RunFolder(run, known[run]), begun)
-        if (path / TRACE_NAME).is_file() and (begun or (path / TRACE_NAME).stat().st_size):
-            return RunFolder(_run_id(path / TRACE_NAME), path)
+        told = _told_id(path / TRACE_NAME)
         here = [name for name, folder in known.items() if folder == path]
-        if not begun and here:
+        if told is None and here and not begun:
             return RunFolder(max(here), path)
+        if (path / TRACE_NAME).is_file():
+            return RunFolder(told or path.name, path)
         fitting = sorted(name for name in known if len(run) >= _MIN_PREFIX and name.startswith(run))
         if len(fitting) == 1:
             return self._present(RunFolder(fitting[0], known[fitting[0]]), begun)
@@ -202,8 +203,9 @@ class Runs:
             ) from error
 
 
-def _run_id(trace: Path) -> str:
-    first = next(read_events(trace), None)
+def _told_id(trace: Path) -> str | None:
+    """The id that a trace gives itself; None where it has none to read."""
+    first = next(read_events(trace), None) if trace.is_file() else None
     if isinstance(first, Event) and first.kind == Kind.RUN_START and isinstance(first.data.get("run_id"), str):
         return str(first.data["run_id"])
-    return trace.parent.name
+    return None

@@ -16,6 +16,7 @@ QUANTITY_NAMES = {
     "long_axis": "longest axial diameter",
     "short_axis": "axial short axis",
     "largest_lesion_long_axis": "longest axial diameter",
+    "longest_lesion_axis": "longest axial diameter",
     "largest_lesion_volume": "volume of the largest lesion",
 }
 

@@ -12,7 +12,7 @@ from string import Formatter
 
 from agent.sentence import Sentence, target_name
 from agent.state import FAILURE
-from agent.wording_slots import SLOTS
+from agent.wording_slots import OF_INPUTS, SLOTS
 from tools.registry import load_tools
 from tools.types import Evidence, State
 
@@ -45,7 +45,7 @@ def _template(one: Evidence, evidence: Mapping[str, Evidence]) -> str:
     if one.quantity == FAILURE:
         return _FAILED[one.target == "scan"]
     # A converted value is told in the words of the tool that measured it.
-    maker = evidence[one.inputs[0]] if one.tool == "convert" else one
+    maker = _worked_out(one, evidence)
     tool = load_tools().get(maker.tool)
     table = tool.says if tool else {}
     for pattern, by_state in table.items():
@@ -68,8 +68,10 @@ def _fill(sentence: Sentence, one: Evidence, template: str) -> None:
 def _slot(sentence: Sentence, one: Evidence, slot: str) -> None:
     if slot.startswith("in") and slot[2].isdigit():
         index, _, name = slot[2:].partition(".")
-        source = sentence.evidence[one.inputs[int(index)]]
+        source = sentence.evidence[_worked_out(one, sentence.evidence).inputs[int(index)]]
         SLOTS[name](sentence, source)
+    elif slot in OF_INPUTS:
+        SLOTS[slot](sentence, _worked_out(one, sentence.evidence))
     elif slot == "input_sentences":
         _input_sentences(sentence, one)
     elif slot.startswith("detail."):
@@ -77,6 +79,11 @@ def _slot(sentence: Sentence, one: Evidence, slot: str) -> None:
         sentence.bind(str(one.details[key]), one, f"details.{key}")
     else:
         SLOTS[slot](sentence, one)
+
+
+def _worked_out(one: Evidence, evidence: Mapping[str, Evidence]) -> Evidence:
+    """The evidence whose inputs a sentence speaks of: a converted value has those of the value before."""
+    return evidence[one.inputs[0]] if one.tool == "convert" else one
 
 
 def _input_sentences(sentence: Sentence, one: Evidence) -> None:

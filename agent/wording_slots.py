@@ -77,7 +77,11 @@ def _quantity(sentence: Sentence, one: Evidence) -> None:
 
 
 def _quantity_of_input(sentence: Sentence, one: Evidence) -> None:
-    _quantity(sentence, sentence.evidence[one.inputs[0]])
+    source = sentence.evidence[one.inputs[0]]
+    _quantity(sentence, source)
+    derived = source.quantity.rpartition("_")[2]
+    if derived in {"ratio", "share"}:
+        sentence.say(f" {derived}")
 
 
 def _bound(sentence: Sentence, one: Evidence) -> None:
@@ -152,3 +156,6 @@ SLOTS: dict[str, Callable[[Sentence, Evidence], None]] = {
     "rule_open": say_rule_open,
     "disagreement": _disagreement,
 }
+
+OF_INPUTS = frozenset({"quantity_of_input", "input_targets", "input_list"})
+"""Slots that speak of the inputs of the evidence."""

@@ -43,7 +43,7 @@ def rule_thresholds(case: Facts, make: Maker, *, rule: str) -> list[Evidence]:
     return made
 
 
-@tool(version="2", reads=("evidence",), says={"verdict": _VERDICT})
+@tool(version="3", reads=("evidence",), says={"verdict": _VERDICT})
 def apply_rule(
     case: Facts,
     make: Maker,
@@ -95,6 +95,7 @@ def apply_rule(
     value = found.worse(decided)
     details |= {
         "text": found.text[verdict_key(value)],
+        "normal": value in found.normal,
         "by_criterion": list(decided),
         "disagree": len(set(decided)) > 1,
         "borderline": sorted({str(v) for r in ranges for v in r if len(r) > 1}),
@@ -102,7 +103,7 @@ def apply_rule(
     return [make("verdict", structure, state=State.MEASURED, value=value, **common)]
 
 
-@tool(version="1", reads=("evidence", "settings"), says={"verdict": _WEIGHED})
+@tool(version="2", reads=("evidence", "settings"), says={"verdict": _WEIGHED})
 def weigh_rules(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
     """The answer of several rules on one question: that of the preferred source; disagreement is named.
 
@@ -123,7 +124,10 @@ def weigh_rules(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
             "verdict", chosen.target, state=chosen.state, value=chosen.value, unit=chosen.unit,
             lower_bound=chosen.lower_bound, reason=chosen.reason, inputs=tuple(verdicts),
             method=f"verdict of the preferred source ({chosen.details.get('source')})",
-            details={"source": chosen.details.get("source"), "disagree": len(decided) > 1, "chosen": chosen.id},
+            details={
+                "source": chosen.details.get("source"), "disagree": len(decided) > 1, "chosen": chosen.id,
+                "normal": all(one.details.get("normal", True) for one in given),
+            },
         )
     ]  # fmt: skip
 

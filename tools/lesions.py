@@ -71,17 +71,18 @@ def _says(what: str, slice_note: str = "") -> dict[str, str]:
 
 
 @tool(
-    version="3",
+    version="4",
     reads=("scan", "labels", "settings"),
     says={
         "lesion_count": _says("number of {targets}"),
         "largest_lesion_volume": _says("volume of the largest {target}"),
         "largest_lesion_long_axis": _says("longest axial diameter of the largest {target}", "{on_slice}"),
         "largest_lesion_short_axis": _says("axial short axis of the largest {target}", "{on_slice}"),
+        "longest_lesion_axis": _says("longest axial diameter of any {target}", "{on_slice}"),
     },
 )
 def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
-    """Number of lesions, and volume, long and short axis of the largest (by volume).
+    """Number of lesions, volume, long and short axis of the largest (by volume), and the longest axis of any.
 
     Components below the size limit of the settings are named, not counted. Where the organ or a lesion is cut
     off, the count is a lower bound.
@@ -89,8 +90,10 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
     Args:
         structure: canonical identifier of a lesion class.
     """
-    quantities = ("lesion_count", "largest_lesion_volume", "largest_lesion_long_axis", "largest_lesion_short_axis")
-    units = dict(zip(quantities, ("1", "cm3", "mm", "mm"), strict=True))
+    units = {
+        "lesion_count": "1", "largest_lesion_volume": "cm3", "largest_lesion_long_axis": "mm",
+        "largest_lesion_short_axis": "mm", "longest_lesion_axis": "mm",
+    }  # fmt: skip
     found = look(case, structure)
     if found.region is None:
         return _none(case, make, structure, found, units)
@@ -114,10 +117,10 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
         reason = "all of its components are below the size limit"
         made += [
             make(q, structure, unit=units[q], state=State.NOT_MEASURABLE, reason=reason, method=_METHOD)
-            for q in quantities[1:]
+            for q in list(units)[1:]
         ]
         return made
-    return made + _largest(case, make, structure, every, cut)
+    return [*made, *_largest(case, make, structure, every, cut), _longest(case, make, structure, lesions, cut)]
 
 
 def _none(case: Case, make: Maker, structure: str, found: Look, units: dict[str, str]) -> list[Evidence]:
@@ -168,6 +171,19 @@ def _row(case: Case, one: Lesion) -> dict[str, Any]:
         "centroid_ras_mm": [round(float(x), 2) for x in where],
         "cut_off_at": list(one.cut),
     }
+
+
+def _longest(case: Case, make: Maker, structure: str, lesions: list[Lesion], cut: str | None) -> Evidence:
+    """The longest axis that any lesion has, which need not be that of the largest; a bound where more may be unseen."""
+    grid = case.scan.grid
+    axes = max((one.axes(grid) for one in lesions), key=lambda one: one.long_axis)
+    length = round(axes.long_axis, 6)
+    return make(
+        "longest_lesion_axis", structure, unit="mm", method=_METHOD + "; longest of all",
+        slice=case.scan.orientation.file_slice(axes.k), reason=cut,
+        state=State.NOT_MEASURABLE if cut else State.MEASURED, value=None if cut else length,
+        lower_bound=length if cut else None, uncertainty=None if cut else round(voxel_pitch(grid), 6),
+    )  # fmt: skip
 
 
 def _largest(case: Case, make: Maker, structure: str, every: list[Lesion], cut: str | None) -> list[Evidence]:

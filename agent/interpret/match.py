@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,12 +12,15 @@ from agent.interpret.lexicon import load_lexicon
 from agent.interpret.meaning import Meaning, Slot
 from agent.interpret.slots import Assignment, Unresolved, assign, resolve
 from agent.query import Kind, Query, load_kinds
-from tools.ontology import load_ontology
+from tools.ontology import is_pair, load_ontology
 
 _CHOOSING = frozenset({
     "LARGER", "SMALLER", "LARGEST", "SMALLEST", "DENSER", "LESS_DENSE", "DENSEST", "LEAST_DENSE", "HIGHER", "LOWER",
     "HIGHEST", "LOWEST",
 })  # fmt: skip
+
+
+_BOTH = re.compile(r"\b(both|bilateral|left and (the )?right|right and (the )?left)\b")
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
     found: list[_Candidate] = []
     soft = meaning.soft()
     spoken = meaning.concepts()
+    both = any(_BOTH.search(item.text) for item in meaning.items if item.role in {"structure", "side"})
     which = bool(meaning.chosen and spoken & _CHOOSING and "THAN" not in spoken and not meaning.numbers)
     for kind in load_kinds().values():
         if not _form_fits(kind, meaning, which) or not number_fits(kind, meaning, slots):
@@ -120,7 +125,7 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
         ]  # fmt: skip
         if not alternatives:
             continue
-        assigned = assign(kind, slots, spoken)
+        assigned = assign(kind, slots, spoken | {"EACH"} if both and _each_side(kind, meaning) else spoken)
         if assigned is None:
             continue
         comparison = compared(kind, meaning, slots, assigned[0])
@@ -128,6 +133,16 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
             rank = (max(map(len, alternatives)), assigned[1])
             found.append(_Candidate(kind, rank, comparison.structures, comparison))
     return found
+
+
+def _each_side(kind: Kind, meaning: Meaning) -> bool:
+    """Whether a yes or no about "both kidneys" has to be given for each: where that of the pair would say less, or more.
+
+    What joins its sides by "all", and is asked as it stands, says it of both; so does "no" to what joins by "any".
+    """
+    if kind.answer.form != "boolean":
+        return False
+    return kind.number == "required" or kind.structures.max > 1 or (kind.answer.join == "all") == meaning.negated
 
 
 def _may_be_bare(meaning: Meaning, slots: Sequence[Slot], elliptical: bool) -> bool:
@@ -163,6 +178,13 @@ def _means_another_thing(candidate: _Candidate, concepts: frozenset[str]) -> str
 
 def _each_or_all(candidate: _Candidate, meaning: Meaning) -> str | None:
     """Why "are the lesions larger than 2 cm?" is unclear: each one, any one, or all together."""
+    concepts = meaning.concepts()
+    pair = any(is_pair(i) for one in candidate.structures for i in one)
+    joined = candidate.kind.answer.join == "all"
+    if pair and candidate.kind.answer.form == "boolean" and (
+        (joined and ("ANY" in concepts or meaning.denials)) or ("ANY" in concepts and meaning.denials)
+    ):
+        return "It may ask about one side or about both"
     several = any(
         item.plural and any(load_ontology().get(i).kind == "lesion" for i in item.structures) for item in meaning.items
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from agent.interpret.meaning import Meaning, Slot, is_plural_pronoun
 from agent.query import Kind
-from tools.ontology import load_ontology
+from tools.ontology import is_pair, load_ontology
 
 Assignment = tuple[tuple[str, ...], ...]
 _STAGE = re.compile(r"vertebrae_T[1-4]")
@@ -132,10 +132,19 @@ def assign(kind: Kind, slots: Sequence[Slot], concepts: frozenset[str]) -> tuple
 
 def _each(kind: Kind, ids: Sequence[str]) -> tuple[Assignment, bool] | None:
     ontology = load_ontology()
-    single = [part for ident in ids for part in (ontology.get(ident).parts or (ident,))]
+    single = [part for ident in ids for part in (ontology.get(ident).parts or _lesions_by_side(ident) or (ident,))]
     if len(single) < 2 or kind.structures.max != 1 or not kind.structures.each:
         return None
     return (tuple((i,) for i in single), False) if all(_allowed(kind, (i,)) for i in single) else None
+
+
+def _lesions_by_side(ident: str) -> tuple[str, ...]:
+    """The lesions of each side of a paired organ; none for other lesions and structures."""
+    ontology = load_ontology()
+    one = ontology.get(ident)
+    if one.kind != "lesion" or one.organ is None or not is_pair(one.organ):
+        return ()
+    return tuple(ontology.lesion_id(one.lesion_type or "lesion", side) for side in ontology.get(one.organ).parts)
 
 
 def _allowed(kind: Kind, ids: Sequence[str]) -> bool:

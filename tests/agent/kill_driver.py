@@ -41,7 +41,7 @@ STEPS: list[tuple[Any, str]] = [
     (os, "fsync"), (os, "replace"), (Path, "mkdir"), (Path, "replace"), (Runs, "create"), (Runs, "set_status"),
     (TraceWriter, "open"), (TraceWriter, "append"), (Store, "put"), (Store, "get"), (agent.reporting, "atomic_write"),
 ]  # fmt: skip
-RUNNING_SECONDS = 0.01
+RUNNING_SECONDS = 0.005
 
 
 def main() -> None:

@@ -86,6 +86,7 @@ class Tally:
         self.caught: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
         self.survivors: list[str] = []
+        self.mutated: set[str] = set()
 
     def take(self, name: str, state: RunState, conclusion: Conclusion, told: object = "") -> None:
         gate = refused(state, conclusion)
@@ -105,8 +106,9 @@ def mutate_claims(state: RunState, tally: Tally) -> None:
     conclusion = truth(state)
     assert failing(state, conclusion) == set()
     for at, claim in enumerate(conclusion.claims):
-        if claim.level == "impression" and len(claim.evidence) > 12:
-            continue  # the same sentences as those of its inputs
+        if claim.level != "answer" and claim.id in tally.mutated:
+            continue  # the same finding behind another answer
+        tally.mutated.add(claim.id)
         for name, mutant in claim_mutants(claim, state):
             claims = (*conclusion.claims[:at], mutant, *conclusion.claims[at + 1 :])
             tally.take(name, state, Conclusion(claims=claims), mutant)

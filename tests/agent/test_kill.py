@@ -14,14 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The first moments are those before there is a checkpoint, the last those around the report.
-POINTS = [1, 4, 6, 8, 10, 12, 14, 16, 20, -40, -20, -9, -4, -2, -1]
+POINTS = [4, 8, 12, 16, 20, -20, -9, -4, -1]
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     seeded = random.Random(11)  # noqa: S311
     plan = {
-        "points": POINTS + [seeded.randrange(21, 380) for _ in range(8)],
+        "points": POINTS + [seeded.randrange(21, 380) for _ in range(2)],
         "delays": [seeded.uniform(0.05, 0.9) for _ in range(8)],
     }
     command = [sys.executable, "-m", "tests.agent.kill_driver", str(tmp_path_factory.mktemp("kill")), json.dumps(plan)]
@@ -37,7 +37,7 @@ def test_a_killed_run_goes_on_to_the_same_report(rows: list[dict[str, Any]]) -> 
     assert not whole["killed"]
     assert whole["report"]["status"] == "consistent"
     killed = [row for row in attempts if row["killed"]]
-    assert len(killed) >= 24
+    assert len(killed) >= 14
     for row in attempts:
         assert row["report"] == whole["report"], row["name"]
         assert row["status"] == ["consistent"], row["name"]

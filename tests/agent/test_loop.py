@@ -26,6 +26,7 @@ from agent.executor import execute
 from agent.graph import build_graph
 from agent.models.embedded import EmbeddedReasoner
 from agent.query import Query
+from agent.runs import Runs
 from agent.state import BUDGET_SPENT, FAILURE, Ref, Request, RunState, Task
 from agent.trace import verify
 from tests.agent.loop_make import Asks, Outcome, ask, every_query, make_case, run, settings_in, write_case
@@ -287,6 +288,30 @@ def test_another_question_or_case_cannot_resume_a_run(case: Case, tmp_path: Path
 def test_a_run_that_is_not_there_cannot_be_resumed(case: Case, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no run"):
         run(case, [ask("volume", "liver")], tmp_path, resume="20260101-000000-abcdef")
+
+
+@pytest.mark.parametrize("torn", [None, b"", b"{", b'{"data":{"identity":"0a'])
+@pytest.mark.parametrize("by", ["id", "folder"])
+def test_a_run_killed_before_its_first_event_is_resumed(
+    case: Case, tmp_path: Path, torn: bytes | None, by: str
+) -> None:
+    begun = Runs(tmp_path / "home").create(tmp_path / "out")
+    if torn is not None:
+        begun.trace.write_bytes(torn)
+    named = begun.id if by == "id" else str(begun.folder)
+    made = run(case, [ask("volume", "liver")], tmp_path, resume=named)
+    assert (made.report.run_id, made.folder.folder) == (begun.id, begun.folder)
+    assert made.report.status == "consistent"
+    assert verify(made.folder.trace).ok
+    assert made.kinds()[:2] == ["run.start", "intake"]
+
+
+def test_a_file_that_is_no_trace_is_not_overwritten(case: Case, tmp_path: Path) -> None:
+    begun = Runs(tmp_path / "home").create(tmp_path / "out")
+    begun.trace.write_bytes(b"my diary")
+    with pytest.raises(UsageError, match="no whole event"):
+        run(case, [ask("volume", "liver")], tmp_path, resume=begun.id)
+    assert begun.trace.read_bytes() == b"my diary"
 
 
 # -- checkpoints --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.engine import CaseFiles, open_case
 from agent.query import NotUnderstood, Query
 from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence
 from tests.agent.loop_make import PORTAL, ask, every_query, make_case, run
@@ -25,9 +26,9 @@ NAMES = sorted(
 UNIT_DIGITS = {symbol(unit) for unit in ("cm3", "mm3")}
 
 
-def without_names(text: str) -> str:
-    """The text with names of structures that hold digits blanked out, character by character."""
-    for name in NAMES:
+def without_names(text: str, own: Iterable[str] = ()) -> str:
+    """The text with names of structures that hold digits blanked out, those of the user's own labels included."""
+    for name in (*NAMES, *own):
         text = re.sub(rf"\b{re.escape(name)}\b", lambda found: " " * len(found.group()), text, flags=re.IGNORECASE)
     return text
 
@@ -60,9 +61,16 @@ def says(shown: str, known: Iterable[float]) -> bool:
     return any(abs(float(shown) - number) <= 0.5 * 10**-decimals + 1e-9 for number in known)
 
 
+def own_names(cited: Iterable[EvidenceOut]) -> list[str]:
+    """Names of the labels that the evidence is about."""
+    return [load_ontology().get(part).name for one in cited for part in one.target.split("+")]
+
+
 def unresolved(text: str, cited: Iterable[EvidenceOut]) -> list[str]:
-    known = [number for one in cited for number in fields_of(one)]
-    return [found.group() for found in NUMBER.finditer(without_names(text)) if not says(found.group(), known)]
+    evidence = list(cited)
+    known = [number for one in evidence for number in fields_of(one)]
+    plain = without_names(text, own_names(evidence))
+    return [found.group() for found in NUMBER.finditer(plain) if not says(found.group(), known)]
 
 
 def uncovered(text: str, bindings: list[Binding]) -> list[str]:
@@ -151,3 +159,24 @@ def test_what_was_not_understood_names_no_number_as_found(tmp_path: Path) -> Non
     assert problems(made) == []
     assert "What is the volume of the liver?" in made.answers[0].text
     assert made.answers[1].value == pytest.approx(768.32)
+
+
+DATA = Path(__file__).resolve().parents[2] / "../shared/data"
+REAL = {
+    "native": ("abdomen-native/ct.nii.gz", "abdomen-native/labels.nii.gz"),
+    "contrast": ("abdomen-contrast-dicom/series", "abdomen-contrast-dicom/labels.nii.gz"),
+    "sarcoma": ("sarcoma/STS_002/ct.nii.gz", "sarcoma/STS_002/labels.nii.gz"),
+}
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_every_number_of_a_report_on_a_real_scan_resolves(tmp_path: Path, name: str) -> None:
+    scan, labels = (DATA / path for path in REAL[name])
+    if not (scan.exists() and labels.exists()):
+        pytest.skip(f"the scans of {DATA} are not there")
+    made = run(open_case(CaseFiles(scan, labels)), None, tmp_path).report
+    assert made.status == "consistent"
+    assert problems(made) == []
+    assert made.findings

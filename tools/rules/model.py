@@ -85,6 +85,7 @@ class Rule(BaseModel):
         criteria: with more than one, the most severe verdict counts.
         severity: verdicts from harmless to worst, needed with several criteria.
         text: how each verdict completes "the {structure} …".
+        normal: verdicts that call for no attention; a report tells the others first.
         noun: what is decided, for rules whose verdict is no yes or no ("grade of steatosis").
         note: limits and boundary decisions.
     """
@@ -103,6 +104,7 @@ class Rule(BaseModel):
     severity: tuple[bool | str, ...] = ()
     text: dict[str, str]
     noun: str | None = None
+    normal: tuple[bool | str, ...] = (False,)
     note: str = ""
 
     @model_validator(mode="after")
