@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -116,12 +117,14 @@ class Engine:
         model: the reasoning model.
         progress: told of every finished tool call.
         profile: where the time goes.
+        started: told of the run's folder before the work begins, so that an interrupted run can be found again.
     """
 
     settings: Settings
     model: ReasoningModel
     progress: Progress = silent
     profile: Profile = field(default_factory=Profile)
+    started: Callable[[RunFolder], None] = lambda folder: None
 
     def ask(
         self,
@@ -149,6 +152,7 @@ class Engine:
         request = Request(question=question, options=options, previous=previous)
         runs = Runs(self.settings.home)
         folder = runs.find(resume, begun=False) if resume is not None else runs.create(out)
+        self.started(folder)
         key = self.settings.trace_key.get_secret_value().encode() if self.settings.trace_key else None
         identity = self._identity(case, request)
         with self.profile.part("trace and checkpoints"):

@@ -43,7 +43,8 @@ def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, byte
     ]
     shown: dict[int, dict[str, Region]] = {}
     drawn: set[str] = set()
-    for one in closure(state, tuple(cited)):
+    # One after another, so that what is told first is shown first.
+    for one in (found for ident in dict.fromkeys(cited) for found in closure(state, (ident,))):
         if one.target in drawn or one.target == "scan" or "+" in one.target or one.state is State.NOT_ASSESSED:
             continue
         mask = region(case.labels, one.target)

@@ -27,7 +27,7 @@ def blank(path: Path, sop_class: UID = CTImageStorage) -> FileDataset:
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     dataset.Modality = "CT"
     dataset.PatientName = "Secret^Person"
-    dataset.PatientID = "4711"
+    dataset.PatientID = "Secret-Number"
     return dataset
 
 

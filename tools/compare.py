@@ -83,8 +83,15 @@ def compare(
     return [make("comparison", joined_targets(inputs), state=State.MEASURED, value=verdict, details=details, **common)]
 
 
+def _of_none(given: Evidence, limit: float, comparator: Comparator) -> bool | None:
+    """What is certain of lesions that are not there: their number is zero, and none of them is longer than a length."""
+    if given.quantity == "lesion_count":
+        return holds(Interval(0.0, 0.0, 0.0), Interval(limit, limit, limit), comparator)
+    return False if given.quantity == "longest_lesion_axis" and comparator in {"gt", "ge"} and limit > 0 else None
+
+
 @tool(
-    version="1",
+    version="2",
     reads=("evidence",),
     says={
         "threshold": {"measured": "The number to compare with is {value}."},
@@ -125,7 +132,8 @@ def compare_number(
     a = interval(given)
     if a is None:
         state, reason = unmet([given]) or (State.NOT_MEASURABLE, why_open([given]))
-        return [asked, make("comparison", given.target, state=state, reason=reason, **common)]
+        value = _of_none(given, limit, comparator) if state is State.ABSENT else None
+        return [asked, make("comparison", given.target, state=state, value=value, reason=reason, **common)]
     b = Interval(limit, limit, limit)
     verdict = holds(a, b, comparator)
     if verdict is None:

@@ -14,6 +14,7 @@ from agent.engine import CaseFiles, Engine, open_case
 from agent.report import render_terminal
 from agent.report_model import Report
 from agent.reporting import report_json
+from agent.runs import RunFolder
 from agent.services import Profile
 from agent.settings import Settings
 
@@ -81,13 +82,22 @@ def _run(
     chosen = o.choose_model(model)
     with o.progress_bar(quiet=as_json) as progress:
         case = open_case(files, profile, progress)
-        engine = Engine(Settings(), chosen, progress, profile)
+        engine = Engine(Settings(), chosen, progress, profile, _tell_run)
         made, _ = engine.ask(case, question, options=choices, out=out, resume=resume)
     show(made, as_json=as_json)
     if with_profile:
         print_profile(profile, Console(stderr=True))
     if made.status == "unresolved":
         raise typer.Exit(UNRESOLVED)
+
+
+def _tell_run(folder: RunFolder) -> None:
+    """On a terminal, say how to go on should the run be interrupted."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        console.print(
+            f"run {folder.id} (if interrupted, give the same command with --resume {folder.id})", markup=False
+        )
 
 
 def show(made: Report, *, as_json: bool) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import resource
+import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -34,5 +37,17 @@ def print_profile(profile: Profile, console: Console) -> None:
         if name.startswith(("tool: ", "load ")):
             table.add_row(f"  {name}", f"{value:.3f}", "")
     console.print(table)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    console.print(f"peak memory {peak:.0f} MiB")
+    console.print(f"peak memory {peak_mib():.0f} MiB")
+
+
+def peak_mib() -> float:
+    """Peak of resident memory of this process in MiB.
+
+    Linux keeps it in ``/proc``; elsewhere getrusage has it, which may count what the parent held before the fork.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    if found is not None:
+        return int(found[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -41,9 +41,8 @@ def list_runs(
     """List the newest runs: id, start, state and folder; an interrupted one can be resumed by its id."""
     console = Console(highlight=False)
     for entry in Runs(Settings().home).latest(limit):
-        console.print(
-            Text(f"{entry.id}  {entry.created}  {entry.status:<12}  {printable(str(entry.folder), 400)}"), soft_wrap=True
-        )
+        line = f"{entry.id}  {entry.created}  {entry.status:<12}  {printable(str(entry.folder), 400)}"
+        console.print(Text(line), soft_wrap=True)
 
 
 def show_trace(

@@ -7,7 +7,6 @@ The baseline is what nobody can avoid: decompressing the two files with the refe
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ import nibabel as nib
 import numpy as np
 from rich.console import Console
 
-from agent.commands.profile import print_profile, summarise
+from agent.commands.profile import peak_mib, print_profile, summarise
 from agent.engine import CaseFiles, Engine, open_case
 from agent.models.embedded import EmbeddedReasoner
 from agent.services import Profile
@@ -76,10 +75,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scan, labels = make_case(folder)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = peak_mib()
         begin = time.perf_counter()
         for path in (scan, labels):
-            np.asanyarray(nib.load(path).dataobj)
+            np.asanyarray(nib.nifti1.Nifti1Image.from_filename(path).dataobj)
         baseline = time.perf_counter() - begin
         profile = Profile()
         settings = Settings(home=folder / "home", cache=folder / "cache")

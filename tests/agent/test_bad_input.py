@@ -98,14 +98,14 @@ def _traversal(folder: Path) -> Case:
 
 def _empty_labels(folder: Path) -> Case:
     scan = write_nifti(folder / "good.nii.gz", body_hu())
-    image = nib.load(scan)
+    image = nib.nifti1.Nifti1Image.from_filename(scan)
     nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), folder / "labels.nii.gz")
     return [str(scan), "--labels", str(folder / "labels.nii.gz")], "labels.nii.gz"
 
 
 def _labels_elsewhere(folder: Path) -> Case:
     scan = write_nifti(folder / "good.nii.gz", body_hu())
-    image = nib.load(scan)
+    image = nib.nifti1.Nifti1Image.from_filename(scan)
     affine = np.array(image.affine)
     affine[:3, 3] += 5000
     nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), affine), folder / "labels.nii.gz")
@@ -114,7 +114,7 @@ def _labels_elsewhere(folder: Path) -> Case:
 
 def _unknown_class_map(folder: Path) -> Case:
     scan = write_nifti(folder / "good.nii.gz", body_hu())
-    image = nib.load(scan)
+    image = nib.nifti1.Nifti1Image.from_filename(scan)
     nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), image.affine), folder / "labels.nii.gz")
     return [str(scan), "--labels", str(folder / "labels.nii.gz"), "--class-map", "no-such-map"], "no-such-map"
 
@@ -135,13 +135,14 @@ KINDS: list[Callable[[Path], Case]] = [
 ]  # fmt: skip
 
 _DRIVER = """
-import resource
+import re
+from pathlib import Path
 from agent.cli import main
 try:
     main()
 finally:
-    with open({peak!r}, "w") as file:
-        file.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    status = Path("/proc/self/status").read_text()
+    Path({peak!r}).write_text(re.search(r"VmHWM:\\s+(\\d+)", status)[1])
 """
 
 

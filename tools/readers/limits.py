@@ -46,7 +46,8 @@ class ReadLimits:
         max_file_bytes: size of one DICOM file.
         max_header_bytes: start of the voxels in a NIfTI file (header and its extensions).
         max_zip_bytes: uncompressed size of all entries of a zip together.
-        max_zip_ratio: uncompressed over compressed size, looked at above `zip_ratio_floor` bytes.
+        max_zip_ratio: uncompressed over compressed size of a zip or a gzip-compressed scan, looked at above
+            `zip_ratio_floor` bytes. Label maps compress further and are not measured by it.
         zip_ratio_floor: uncompressed size below which the ratio does not matter.
     """
 

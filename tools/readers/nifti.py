@@ -37,6 +37,8 @@ def read_nifti(blob: Blob, limits: ReadLimits) -> Scan:
             room = blob.size * (DEFLATE_LIMIT if zipped else 1)
             if header.offset + header.data_bytes > room:
                 raise _truncated(blob.name)
+            if zipped:
+                _check_ratio(header.data_bytes, blob, limits)
             buffer = _read_voxels(stream, header, blob.name)
     except (EOFError, gzip.BadGzipFile) as error:
         raise _truncated(blob.name) from error
@@ -51,6 +53,15 @@ def read_nifti(blob: Blob, limits: ReadLimits) -> Scan:
     hu, grid, orientation = buffer.finish()
     about = ScanHeader(source="nifti", tilt_degrees=stack_tilt(grid.affine), notes=header.notes)
     return Scan(hu=hu, grid=grid, orientation=orientation, header=about)
+
+
+def _check_ratio(claimed: int, blob: Blob, limits: ReadLimits) -> None:
+    # The noise of a CT leaves a few to one; only what is all but empty comes near the limit.
+    if claimed > limits.zip_ratio_floor and claimed > limits.max_zip_ratio * blob.size:
+        raise ScanError(
+            f"'{blob.name}' would unpack to {claimed // blob.size} times its size, as no CT does: unpack it yourself "
+            "if you trust it and give the .nii file."
+        )
 
 
 def _read_voxels(stream: BinaryIO, header: NiftiHeader, name: str) -> HuBuffer:

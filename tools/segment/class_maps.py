@@ -21,6 +21,9 @@ import yaml
 from agent.errors import UsageError
 
 MAX_TABLE_BYTES = 4 << 20
+MAX_YAML_BYTES = 256 << 10
+"""YAML is parsed in Python, a hundred times slower than JSON."""
+MAX_VALUE = (1 << 32) - 1
 _VALUE_HEADS = ("value", "label_value", "label_id", "labelid", "id", "index", "key", "number", "class_id", "label")
 _NAME_HEADS = ("name", "structure", "label_name", "class_name", "organ", "segment", "roi", "class", "label")
 _ITKSNAP = re.compile(r'^\s*(\d+)(?:\s+[\d.]+){6}\s+"(.*)"\s*$')
@@ -61,6 +64,10 @@ def load_class_map(name_or_path: str) -> ClassMap:
             "a JSON, CSV or YAML file with values and names."
         )
     rows = tuple(_read_table(path))
+    if any(not 0 <= value <= MAX_VALUE for value, _ in rows):
+        raise UsageError(
+            f"The class map '{path.name}' names a value that no label has: they count from 1 to {MAX_VALUE}."
+        )
     if not any(value for value, _ in rows):
         raise UsageError(
             f"The class map '{path.name}' names no label value: it needs pairs such as "
@@ -76,19 +83,30 @@ def _named(name: str) -> ClassMap:
     return ClassMap(rows=rows, source=f"names from the class map {name}")
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases: a few nested ones can stand for more text than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("a table of names needs no aliases")
+        return super().compose_node(parent, index)
+
+
 def _read_table(path: Path) -> Iterator[tuple[int, str]]:
-    if path.stat().st_size > MAX_TABLE_BYTES:
-        raise UsageError(f"The class map '{path.name}' has more than {MAX_TABLE_BYTES >> 20} MiB: give a name table.")
+    suffix = path.suffix.lower()
+    limit = MAX_YAML_BYTES if suffix in {".yaml", ".yml"} else MAX_TABLE_BYTES
+    if path.stat().st_size > limit:
+        raise UsageError(f"The class map '{path.name}' has more than {limit >> 10} KiB: give a name table.")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        suffix = path.suffix.lower()
         if suffix == ".json":
             rows = list(_from_tree(json.loads(text), path.name))
         elif suffix in {".yaml", ".yml"}:
-            rows = list(_from_tree(yaml.safe_load(text), path.name))
+            rows = list(_from_tree(yaml.load(text, _PlainLoader), path.name))  # noqa: S506  (a SafeLoader)
         else:
             rows = list(_from_lines(text) or _from_csv(text, path.name))
-    except (UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError, csv.Error, RecursionError) as error:
+    except (OSError, ValueError, yaml.YAMLError, csv.Error, RecursionError) as error:
+        # ValueError: no UTF-8, no JSON, an impossible date in YAML, a number of thousands of digits.
         raise UsageError(
             f"The class map '{path.name}' cannot be read as {path.suffix.lstrip('.').upper() or 'text'}: give "
             "pairs of value and name as JSON, CSV or YAML."

@@ -6,8 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.errors import LabelsError
 from tools.ontology import Ontology, load_ontology
 
+MAX_NAMES = 10_000
+MAX_NAME_CHARACTERS = 200
 Key = tuple[int, int]
 _BACKGROUND = frozenset({"background", "unlabeled", "unlabelled", "clear_label", "ignore", "void", "none"})
 # What viewers call a segment that nobody named; in a question "segment 1" is one of the liver.
@@ -42,6 +45,8 @@ def is_background(name: str) -> bool:
 
 def canonical(name: str, ontology: Ontology) -> str | None:
     """Canonical id of a name, tolerant of punctuation, a leading number, and a trailing number of a lesion."""
+    if len(name) > MAX_NAME_CHARACTERS:
+        return None
     plain = re.sub(r"[^\w/&+-]+", " ", name).strip()
     if _DEFAULT_NAME.fullmatch(plain):
         return None
@@ -62,7 +67,16 @@ def name_labels(
         rows: (key, name) of all declared classes, background left out; a key may carry several names.
         unnamed: (key, value in the user's map) of voxels without a name.
         ids: canonical ids that are known otherwise (coded terms of a DICOM SEG), by key.
+
+    Raises:
+        LabelsError: if there are more than `MAX_NAMES` names, or one is longer than `MAX_NAME_CHARACTERS`.
     """
+    longest = max((len(name) for _, name in rows), default=0)
+    if len(rows) > MAX_NAMES or longest > MAX_NAME_CHARACTERS:
+        raise LabelsError(
+            f"The labels have {len(rows)} names of up to {longest} characters: give at most {MAX_NAMES} names of "
+            f"{MAX_NAME_CHARACTERS} characters."
+        )
     ontology = load_ontology()
     entries: dict[str, list[Key]] = {}
     spelled: dict[str, list[str]] = {}

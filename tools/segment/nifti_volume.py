@@ -24,6 +24,7 @@ _EXTENSION_BYTES = 4 << 20
 _DEFLATE_LIMIT = 1040
 """Deflate cannot expand by more than about 1032 to 1, so that a larger claim is a lie."""
 _UNSIGNED = (np.uint8, np.uint16, np.uint32)
+_LARGEST = int(np.iinfo(np.uint32).max)
 
 
 class NotLabelsError(LabelsError):
@@ -195,5 +196,7 @@ def _label_table(content: bytes) -> tuple[tuple[tuple[int, str], ...], tuple[str
         root = ElementTree.fromstring(content)  # noqa: S314  (bounded, and without DTD nothing can expand)
         rows = [(int(label.get("Key", "")), (label.text or "").strip()) for label in root.iter("Label")]
     except (ElementTree.ParseError, ValueError, LookupError):
+        return (), unreadable
+    if any(value > _LARGEST for value, _ in rows):
         return (), unreadable
     return tuple((value, name) for value, name in rows if name), ()

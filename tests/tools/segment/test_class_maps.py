@@ -62,6 +62,12 @@ def test_regions_give_a_value_several_names(tmp_path: Path) -> None:
         ("a.csv", "name,structure\nliver,liver\n"),
         ("a.csv", "value,name\n1,liver\n1,spleen\n"),
         ("a.csv", "\x00\x01\x02"),
+        ("a.json", '{"liver": ' + "9" * 5000 + "}"),
+        ("a.json", '{"liver": 4294967296}'),
+        ("a.json", '{"whole": [1, -1]}'),
+        ("a.yaml", "liver: " + "9" * 5000),
+        ("a.yaml", "1: 2001-99-99"),
+        ("a.yaml", "&a\n1: *a\n"),
     ],
 )
 def test_unusable_tables_are_refused_in_one_sentence(tmp_path: Path, name: str, text: str) -> None:
@@ -75,7 +81,8 @@ def test_unusable_tables_are_refused_in_one_sentence(tmp_path: Path, name: str, 
 def test_a_huge_or_binary_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "big.json").write_bytes(b" " * (5 << 20))
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00value,name")
-    for name in ("big.json", "binary.csv"):
+    (tmp_path / "big.yaml").write_bytes(b"# \n" * (100 << 10))
+    for name in ("big.json", "big.yaml", "binary.csv"):
         with pytest.raises(UsageError):
             load_class_map(str(tmp_path / name))
 
@@ -100,3 +107,13 @@ def test_known_sizes_and_numbers() -> None:
     assert maps["abdomenatlas"][7] == maps["abdomenatlas1.1"][7] == "inferior_vena_cava"
     assert maps["flare22"][13] == maps["kits"].get(9, "kidney_left")
     assert "kidney_cyst" not in maps["kits19"].values(), "KiTS19 never looked for cysts"
+
+
+def test_aliases_are_refused_before_they_are_written_out(tmp_path: Path) -> None:
+    """Eight lines that would stand for a billion words."""
+    lines = ["x0: &x0 [" + ", ".join("y" * 10) + "]"]
+    lines += [f"x{n}: &x{n} [" + ", ".join([f"*x{n - 1}"] * 10) + "]" for n in range(1, 9)]
+    lines += ["labels:", "  - {value: 1, name: liver, other: *x8}"]
+    (tmp_path / "a.yaml").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be read as YAML"):
+        load_class_map(str(tmp_path / "a.yaml"))

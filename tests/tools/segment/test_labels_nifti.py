@@ -31,8 +31,9 @@ def test_names_come_from_the_header(tmp_path: Path) -> None:
         b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x><LabelTable><Label Key="1">&a;</Label></LabelTable></x>',
         b'<x><LabelTable><Label Key="one">liver</Label></LabelTable></x>',
         b'<x><LabelTable><Label Key="1">liver</Label>',
+        b'<x><LabelTable><Label Key="1000000000000000000000000000000">liver</Label></LabelTable></x>',
     ],
-    ids=["entities", "no number", "cut off"],
+    ids=["entities", "no number", "cut off", "a value that no voxel can have"],
 )
 def test_unsafe_or_broken_header_names_are_left_out(tmp_path: Path, content: bytes) -> None:
     image = nib.Nifti1Image(blocks(), AFFINE)
@@ -41,6 +42,16 @@ def test_unsafe_or_broken_header_names_are_left_out(tmp_path: Path, content: byt
     labels = load_labels(tmp_path / "l.nii", scan_of())
     assert set(labels.entries) == {"label_1", "label_2", "label_3"}
     assert any("cannot be read" in note for note in labels.notes)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [{1: "liver " * 100_000}, {value: f"organ {value}" for value in range(1, 10_002)}],
+    ids=["endless name", "endless list"],
+)
+def test_names_beyond_all_measure_are_refused(tmp_path: Path, names: dict[int, str]) -> None:
+    with pytest.raises(LabelsError, match="names of"):
+        load_labels(save(tmp_path / "l.nii.gz", blocks(), names=names), scan_of())
 
 
 def test_a_map_without_names_says_how_to_name_it(tmp_path: Path) -> None:
