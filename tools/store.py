@@ -13,6 +13,7 @@ from pathlib import Path
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
+from agent.errors import UsageError
 from tools.types import Evidence, canonical_json, content_hash
 
 
@@ -37,16 +38,29 @@ class Store:
         path = self._path(key)
         try:
             entry = _Entry.model_validate_json(path.read_bytes())
-        except (FileNotFoundError, pydantic.ValidationError):
+        except (FileNotFoundError, NotADirectoryError, pydantic.ValidationError):
             return None
         if entry.checksum != _checksum(key, entry.evidence):
             return None
         return entry.evidence
 
     def put(self, key: str, evidence: list[Evidence]) -> None:
-        """Store evidence under `key`; a reader sees all of it or nothing."""
+        """Store evidence under `key`; a reader sees all of it or nothing.
+
+        Raises:
+            UsageError: the folder cannot be made or written.
+        """
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(path, key, evidence)
+        except OSError as error:
+            why = error.strerror or error
+            raise UsageError(
+                f"The cache {self.root} cannot be written ({why}); choose another with TUMORTRACE_CACHE."
+            ) from error
+
+    def _write(self, path: Path, key: str, evidence: list[Evidence]) -> None:
         text = canonical_json(
             _Entry(checksum=_checksum(key, evidence), evidence=evidence).model_dump(mode="json")
         ).encode()

@@ -136,7 +136,7 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
 
 
 def _each_side(kind: Kind, meaning: Meaning) -> bool:
-    """Whether a yes or no about "both kidneys" has to be given for each: where that of the pair would say less, or more.
+    """Whether a yes or no about "both kidneys" has to be given for each: that of the pair would say less, or more.
 
     What joins its sides by "all", and is asked as it stands, says it of both; so does "no" to what joins by "any".
     """
@@ -181,8 +181,10 @@ def _each_or_all(candidate: _Candidate, meaning: Meaning) -> str | None:
     concepts = meaning.concepts()
     pair = any(is_pair(i) for one in candidate.structures for i in one)
     joined = candidate.kind.answer.join == "all"
-    if pair and candidate.kind.answer.form == "boolean" and (
-        (joined and ("ANY" in concepts or meaning.denials)) or ("ANY" in concepts and meaning.denials)
+    if (
+        pair
+        and candidate.kind.answer.form == "boolean"
+        and ((joined and ("ANY" in concepts or meaning.denials)) or ("ANY" in concepts and meaning.denials))
     ):
         return "It may ask about one side or about both"
     several = any(

@@ -154,3 +154,28 @@ def test_a_close_race_is_borderline() -> None:
     assert derive("extreme", items=[x, y], comparator="gt").details["borderline"] is True
     far = measured("volume", "spleen", 201.0, margin=2.0)
     assert derive("extreme", items=[x, far], comparator="gt").details["borderline"] is False
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "comparator", "limit", "verdict"),
+    [
+        ("lesion_count", "1", "gt", 2.0, False), ("lesion_count", "1", "lt", 2.0, True),
+        ("lesion_count", "1", "ge", 1.0, False), ("lesion_count", "1", "le", 0.0, True),
+        ("longest_lesion_axis", "mm", "gt", 20.0, False), ("longest_lesion_axis", "mm", "ge", 20.0, False),
+        # no lesion is shorter than 20 mm either: there is nothing that could be
+        ("longest_lesion_axis", "mm", "lt", 20.0, None), ("volume", "cm3", "gt", 20.0, None),
+    ],
+)  # fmt: skip
+def test_of_lesions_that_are_not_there_their_number_is_known(
+    quantity: str, unit: str, comparator: str, limit: float, verdict: bool | None
+) -> None:
+    none = missing(quantity, "liver_lesion", State.ABSENT, unit)
+    made = derive("compare_number", item=none, comparator=comparator, number=limit)
+    assert (made.state, made.value) == (State.ABSENT, verdict)
+
+
+@pytest.mark.parametrize("state", [State.NOT_ASSESSED, State.NOT_MEASURABLE])
+@pytest.mark.parametrize("quantity", ["lesion_count", "longest_lesion_axis"])
+def test_what_was_not_seen_is_not_taken_for_none(quantity: str, state: State) -> None:
+    made = derive("compare_number", item=missing(quantity, "liver_lesion", state, "1"), comparator="gt", number=1.0)
+    assert (made.state, made.value) == (state, None)

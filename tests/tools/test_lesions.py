@@ -60,7 +60,9 @@ def test_small_components_are_named_not_dropped() -> None:
     only_small = found(case_with([np.s_[20, 10, 10]]))
     assert only_small["lesion_count"].value == 0
     assert only_small["lesion_count"].state is State.MEASURED
-    for quantity in ("largest_lesion_volume", "largest_lesion_long_axis", "largest_lesion_short_axis"):
+    for quantity in (
+        "largest_lesion_volume", "largest_lesion_long_axis", "largest_lesion_short_axis", "longest_lesion_axis",
+    ):  # fmt: skip
         assert only_small[quantity].state is State.NOT_MEASURABLE
         assert only_small[quantity].lower_bound is None
 
@@ -74,6 +76,20 @@ def test_the_largest_is_the_one_of_greatest_volume() -> None:
     assert [row["volume_cm3"] for row in rows] == [pytest.approx(0.216), pytest.approx(0.088)]
     assert rows[1]["long_axis_mm"] > rows[0]["long_axis_mm"]
     assert made["largest_lesion_volume"].uncertainty == pytest.approx((216 - 64) / 2 / 1000)
+
+
+def test_the_longest_axis_is_that_of_any_lesion_not_of_the_most_voluminous() -> None:
+    thin, thick = np.s_[6:28, 6:8, 5:7], np.s_[8:14, 10:16, 10:16]
+    made = found(case_with([thin, thick]))["longest_lesion_axis"]
+    assert (made.state, made.slice) == (State.MEASURED, 5)
+    assert made.value == pytest.approx(np.hypot(22, 1), abs=0.5)
+
+
+def test_the_longest_axis_is_a_bound_where_more_may_lie_beyond_the_scan() -> None:
+    made = found(case_with([np.s_[8:14, 10:16, 10:16]], liver=np.s_[4:30, 4:20, 3:22]))["longest_lesion_axis"]
+    assert (made.state, made.value) == (State.NOT_MEASURABLE, None)
+    assert made.lower_bound == pytest.approx(np.hypot(6, 5), abs=0.2)
+    assert "organ is cut off" in str(made.reason)
 
 
 def test_ties_go_by_position_whatever_the_order_of_painting() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from agent.errors import UsageError
 from tests.case_make import boxes_case
 from tests.evidence_make import at_least, measured
 from tools.base import Case, CaseSettings, Facts, Tool, knowledge_digest
@@ -86,7 +87,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
         raise OSError("no space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(UsageError, match="no space"):
         store.put(KEY, [])
     assert store.get(KEY) == evidence()
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [f"{KEY}.json"]
@@ -273,3 +274,12 @@ def test_deriving_tools_need_no_arrays() -> None:
     derives = {name for name, one in load_tools().items() if one.derives}
     assert {"total", "ratio", "compare", "apply_rule", "weigh_rules", "rule_thresholds", "convert"} <= derives
     assert derives.isdisjoint({"measure_structure", "presence", "contrast_phase", "label_checks", "scan_checks"})
+
+
+def test_a_cache_that_cannot_be_written_is_named_in_one_sentence(tmp_path: Path) -> None:
+    taken = tmp_path / "cache"
+    taken.write_text("a file where the folder should be")
+    store = Store(taken)
+    assert store.get("0" * 64) is None
+    with pytest.raises(UsageError, match=r"cache .* cannot be written .* TUMORTRACE_CACHE"):
+        store.put("0" * 64, [])

@@ -228,3 +228,25 @@ def test_limits_are_settable(tmp_path: Path) -> None:
 def test_a_series_makes_no_sense_for_nifti(tmp_path: Path) -> None:
     with pytest.raises(ScanError, match="--series"):
         read_scan(write_nifti(tmp_path / "a.nii", body_hu()), series="1.2.3")
+
+
+def test_a_scan_that_is_all_but_empty_is_not_unpacked(tmp_path: Path) -> None:
+    """A few kilobytes of gzip that claim 125 million voxels."""
+    header = nib.Nifti1Header()
+    header.set_data_shape((500, 500, 500))
+    header.set_data_dtype(np.int16)
+    header.set_sform(np.eye(4), 1)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    path = tmp_path / "scan.nii.gz"
+    with gzip.open(path, "wb", 6) as file:
+        file.write(header.binaryblock + bytes(4))
+        for _ in range(250):
+            file.write(bytes(1_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ScanError, match="times its size"):
+            read_scan(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50 << 20
