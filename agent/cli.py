@@ -59,10 +59,10 @@ def main() -> None:
         build_app(sys.argv[1] if len(sys.argv) > 1 else None)()
     except TumorTraceError as error:
         console = Console(stderr=True, soft_wrap=True, highlight=False)
-        console.print(f"Error: {error}", markup=False)
+        console.print(f"Error: {_harmless(str(error))}", markup=False)
         if isinstance(error, SeriesChoiceError):
             for uid, line in error.series.items():
-                console.print(f"  {uid}  {line}", markup=False)
+                console.print(_harmless(f"  {uid}  {line}"), markup=False)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -70,6 +70,11 @@ def main() -> None:
         # The reader of our output has gone (`| head`); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+
+
+def _harmless(text: str) -> str:
+    """A text without control characters: names in a message may come from a stranger's files."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict
 
 from agent.engine import CaseFiles, Engine, open_case
-from agent.errors import TumorTraceError, UsageError
+from agent.errors import SeriesChoiceError, TumorTraceError, UsageError
 from agent.files import atomic_write
 from agent.models.embedded import EmbeddedReasoner
 from agent.report_model import Report
@@ -175,6 +175,10 @@ def run_job(job: Job, out: Path, settings: Settings) -> Result:
         case = open_case(CaseFiles(job.scan, job.labels, job.class_map, job.series, case_settings))
         made, _ = Engine(settings, EmbeddedReasoner()).ask(case, job.question, options=job.options, out=folder)
         result = _result(job, key, made)
+    except SeriesChoiceError:
+        # The message lists series by their UIDs, which identify: they belong on a terminal, not into a table.
+        why = "The scan holds several series, or not the one named: give its UID in the column series."
+        result = Result(case=job.case, key=key, outcome="failed", question=job.question, error=why)
     except TumorTraceError as error:
         result = Result(case=job.case, key=key, outcome="failed", question=job.question, error=str(error))
     atomic_write(_result_path(out, key), result.model_dump_json(indent=1) + "\n")

@@ -15,7 +15,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import JsonValue
 
-from agent.errors import InputError, LabelsError, ScanError, UsageError
+from agent.errors import InputError, IntegrityError, LabelsError, ScanError, UsageError
 from agent.graph import build_graph
 from agent.local_only import nothing_sent
 from agent.models.protocol import ReasoningModel
@@ -25,7 +25,7 @@ from agent.runs import RunFolder, Runs
 from agent.services import Profile, Progress, Services, silent
 from agent.settings import Settings
 from agent.state import Request, RunState
-from agent.trace import TraceWriter, read_events
+from agent.trace import TraceWriter, read_events, verify
 from agent.trace_schema import RESUMABLE, Event, Kind
 from agent.warm import warm_up
 from tools.base import Case, CaseSettings
@@ -148,6 +148,7 @@ class Engine:
 
         Raises:
             UsageError: the run to resume was about something else.
+            IntegrityError: the finished run to show again was changed.
         """
         request = Request(question=question, options=options, previous=previous)
         runs = Runs(self.settings.home)
@@ -158,6 +159,7 @@ class Engine:
         with self.profile.part("trace and checkpoints"):
             if resume is not None and folder.report_json.exists() and _ended(folder):
                 _check_same(folder, identity)
+                _check_untouched(folder, key)
                 return self._finished(folder, runs)
             folder.images.mkdir(parents=True, exist_ok=True)
             begun = resume is not None and folder.trace.exists()
@@ -247,6 +249,15 @@ def _ended(folder: RunFolder) -> bool:
     for event in read_events(folder.trace):
         last = event
     return isinstance(last, Event) and last.kind == Kind.RUN_END and last.data.get("status") not in RESUMABLE
+
+
+def _check_untouched(folder: RunFolder, key: bytes | None) -> None:
+    """A finished run is shown again only as it was written."""
+    found = verify(folder.trace, key)
+    if not found.ok:
+        raise IntegrityError(
+            f"Run {folder.id} is not what was written ({found.problems[0]}); `tumortrace trace verify` names all of it."
+        )
 
 
 def _check_same(folder: RunFolder, identity: str) -> None:

@@ -31,7 +31,7 @@ def _says(what: str, verb: str = "is") -> dict[str, str]:
 
 
 @tool(
-    version="3",
+    version="4",
     reads=("scan", "labels"),
     says={
         "volume": _says("volume"),
@@ -86,7 +86,7 @@ def _volumes(case: Case, make: Maker, structure: str, whole: Look, bare: Region 
     volume = round(whole.region.voxels * per_voxel, 6)
     common: dict[str, Any] = {"unit": "cm3", "slice": None}
     if whole.whole:
-        common |= {"state": State.MEASURED, "reason": whole.narrow}
+        common |= {"state": State.MEASURED, "reason": _beyond(case, structure) or whole.narrow}
     else:
         common |= {"state": State.NOT_MEASURABLE, "reason": whole.incomplete_reason}
     method = "voxel count × |det affine|" + ("" if bare is None else ", lesions in the organ included")
@@ -110,6 +110,14 @@ def _volumes(case: Case, make: Maker, structure: str, whole: Look, bare: Region 
             )
         )  # fmt: skip
     return made
+
+
+def _beyond(case: Case, structure: str) -> str | None:
+    """What limits the volume of lesions that lie wholly in the scan, in an organ that does not."""
+    asked = load_ontology().get(structure)
+    if asked.kind == "lesion" and asked.organ is not None and look(case, asked.organ, with_lesions=True).cut:
+        return "only what is seen counts: the organ is cut off by the field of view, and there may be more beyond it"
+    return None
 
 
 def _attenuation(case: Case, make: Maker, structure: str, whole: Look, bare: Region | None) -> list[Evidence]:

@@ -12,6 +12,7 @@ from agent.cohort import read_manifest, run_cohort
 from agent.commands.options import progress_bar
 from agent.errors import UsageError
 from agent.settings import Settings
+from agent.trace_view import printable
 
 FAILED = 2
 
@@ -47,6 +48,6 @@ def run(
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{len(results) - len(failed)} of {len(results)} rows finished: {out / 'results.csv'}", markup=False)
     for result in failed:
-        console.print(f"failed: {result.case}: {result.error}", markup=False)
+        console.print(printable(f"failed: {result.case}: {result.error}", 1000), markup=False)
     if failed:
         raise typer.Exit(FAILED)

@@ -19,9 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def list_rules() -> None:
     """List all rules."""
-    table = Table("id", "topic", "structure", "valid in", "source")
+    table = Table("topic", "structure", "valid in", "source")
+    table.add_column("id", overflow="fold")
     for rule in load_rules().values():
-        table.add_row(rule.id, rule.topic, rule.structure, ", ".join(rule.phases) or "any phase", rule.source)
+        table.add_row(rule.topic, rule.structure, ", ".join(rule.phases) or "any phase", rule.source, rule.id)
     Console().print(table)
 
 

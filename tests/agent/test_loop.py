@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 import agent.engine
 from agent.engine import CaseFiles, Engine, open_case
-from agent.errors import ToolError, UsageError
+from agent.errors import IntegrityError, ToolError, UsageError
 from agent.executor import execute
 from agent.graph import build_graph
 from agent.models.embedded import EmbeddedReasoner
@@ -457,3 +457,16 @@ def test_identifying_fields_of_a_dicom_header_are_written_nowhere(tmp_path: Path
 
 def test_a_report_on_everything_asks_nothing() -> None:
     assert EmbeddedReasoner().interpret(Request(), []) == []
+
+
+def test_a_finished_run_that_was_changed_is_not_shown_again(case: Case, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    engine = Engine(settings, Asks([ask("volume", "spleen")]))
+    report, _ = engine.ask(case, "A question?", out=tmp_path / "run")
+    again, _ = engine.ask(case, "A question?", resume=report.run_id)
+    assert again == report
+    written_report = tmp_path / "run" / "report.json"
+    assert report.answers[0].value is not None
+    written_report.write_text(written_report.read_text().replace(str(report.answers[0].value), "999.9"))
+    with pytest.raises(IntegrityError, match=r"report\.json"):
+        engine.ask(case, "A question?", resume=report.run_id)

@@ -129,6 +129,13 @@ def test_a_speck_at_the_border_may_be_the_tip_of_a_lesion() -> None:
     assert made["largest_lesion_volume"].lower_bound == pytest.approx(0.125)
 
 
+def test_the_volume_of_lesions_in_a_cut_organ_says_that_there_may_be_more() -> None:
+    case = case_with([np.s_[8:14, 10:16, 8:14]], liver=np.s_[4:30, 4:20, 3:22])
+    made = run(case, "measure_structure", structure="liver_lesion")
+    assert made["volume"].value == pytest.approx(0.216)
+    assert "there may be more" in str(made["volume"].reason)
+
+
 def test_an_organ_that_is_cut_off_makes_the_count_a_bound() -> None:
     made = found(case_with([np.s_[8:14, 10:16, 8:14]], liver=np.s_[4:30, 4:20, 3:22]))
     assert made["lesion_count"].state is State.NOT_MEASURABLE
