@@ -17,6 +17,8 @@ from tools.ontology import load_ontology
 from tools.types import State
 from tools.units import symbol
 
+pytestmark = pytest.mark.slow
+
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?|(?<=[A-Za-z])\d+|\d+")
 NAMES = sorted(
     {name for one in load_ontology().structures.values() for name in (one.name, one.names) if re.search(r"\d", name)},

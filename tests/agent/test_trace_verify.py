@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from agent.trace import TraceWriter, Verification, verify
 from agent.trace_schema import FIRST_PREV, MAX_LINE_BYTES, MAX_TRACE_BYTES, Event, chain_hash, parse_line
 
+pytestmark = pytest.mark.slow
+
 START = {"run_id": "r1", "question": "Größe der Milz?", "version": "0.1.0"}
 
 

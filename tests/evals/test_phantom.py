@@ -24,6 +24,8 @@ from evals.phantom_options import LesionSpec, PhantomOptions, PhantomTruth
 from evals.phantom_patient import make_patient
 from evals.phantom_tissue import CLASSES, Phase, patient_hu
 
+pytestmark = pytest.mark.slow
+
 REAL = Path(__file__).resolve().parents[2] / "../shared/data/abdomen-native"
 ORGANS = {
     "liver": (1100, 1900),

@@ -20,6 +20,8 @@ from evals.phantom_io import label_table, write_phantom
 from evals.phantom_options import PhantomOptions
 from evals.phantom_tissue import CLASSES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def phantom() -> Phantom:
