@@ -77,9 +77,8 @@ def _over(plan: _Plan, step: Step) -> Iterator[str | None]:
         yield from plan.query.structures
     else:
         first = plan.query.structures[0]
-        whole = (first,) if step.over == "sides" else ()
-        wanted = is_pair(first) if step.over == "sides" else True
-        yield from (load_ontology().get(first).parts if wanted else ()) or whole
+        alone = step.over == "sides" and not is_pair(first)
+        yield from (first,) if alone else load_ontology().get(first).parts
 
 
 def _tasks(plan: _Plan, step: Step, structure: str | None) -> Iterator[Task]:
