@@ -19,15 +19,16 @@ from pydantic import BaseModel, ConfigDict, JsonValue, create_model
 from tools.types import Evidence, Scalar, State, content_hash
 from tools.volume import LabelSet, Scan
 
-Reads = Literal["scan", "labels", "label_source", "settings", "evidence"]
+Reads = Literal["scan", "labels", "label_source", "settings", "evidence", "prior"]
 EvidenceId = Annotated[str, "evidence"]
 """An argument that names evidence; the executor fills it with the id that an earlier task made."""
 
 
 @cache
 def knowledge_digest() -> str:
-    """Hash over the data files that every tool may rest on: the ontology, the rules, the priors."""
-    folders = (files("retrieval").joinpath("knowledge"), files("tools").joinpath("rules/data"))
+    """Hash over the data files that every tool may rest on: the ontology, the rules, the margins, the priors."""
+    rules = files("tools").joinpath("rules")
+    folders = (files("retrieval").joinpath("knowledge"), rules.joinpath("data"), rules.joinpath("margins"))
     rows = [[entry.name, entry.read_text(encoding="utf-8")] for one in folders for entry in one.iterdir()
             if entry.name.endswith((".toml", ".yaml"))]  # fmt: skip
     return content_hash(sorted(rows))
@@ -64,12 +65,33 @@ class Facts:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
 
 
+def _scan_content(scan: Scan) -> dict[str, Any]:
+    return {
+        "scan": scan.digest, "padding": scan.padding, "header": repr(scan.header),
+        "orientation": scan.orientation.transform.tolist(),
+    }  # fmt: skip
+
+
+def _content(case: Case) -> list[Any]:
+    """What makes up a scan with its labels, whatever was declared about it."""
+    labels = case.labels
+    named = [labels.digest, labels.source, list(labels.notes)] if labels is not None else None
+    return [_scan_content(case.scan), named]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case(Facts):
-    """Everything that a tool may look at: the arrays as well."""
+    """Everything that a tool may look at: the arrays as well.
+
+    Attributes:
+        scan: the scan.
+        labels: what is labelled in it.
+        prior: an earlier scan of the same patient with its own labels, None where none was given.
+    """
 
     scan: Scan
     labels: LabelSet | None = None
+    prior: Case | None = None
 
 
 Wording = Mapping[str, Mapping[str, str]]
@@ -132,11 +154,12 @@ class Tool:
         """Content address of the result: tool, version, full arguments, and the content of all it reads."""
         parts: dict[str, Any] = {"tool": self.name, "version": self.version, "arguments": dict(arguments)}
         parts["knowledge"] = knowledge_digest()
+        if "prior" in self.reads:
+            before = case.prior
+            parts["prior"] = [_content(before), before.settings.digest] if before is not None else None
+            parts["prior_tool"] = _version_of(arguments.get("tool"))
         if "scan" in self.reads:
-            parts["scan"] = case.scan.digest
-            parts["padding"] = case.scan.padding
-            parts["header"] = repr(case.scan.header)
-            parts["orientation"] = case.scan.orientation.transform.tolist()
+            parts |= _scan_content(case.scan)
         if "labels" in self.reads:
             parts["labels"] = case.labels.digest if case.labels is not None else None
         if "label_source" in self.reads and case.labels is not None:
@@ -144,6 +167,14 @@ class Tool:
         if "settings" in self.reads:
             parts["settings"] = case.settings.digest
         return content_hash(parts)
+
+
+def _version_of(tool: JsonValue) -> str | None:
+    """Version of the tool that an argument names, since its result is part of the caller's."""
+    from tools.registry import load_tools  # noqa: PLC0415  (the registry imports this module)
+
+    found = load_tools().get(tool) if isinstance(tool, str) else None
+    return found.version if found is not None else None
 
 
 @dataclass(frozen=True)

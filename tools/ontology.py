@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -36,6 +36,8 @@ class Structure:
         side: "left", "right" or None.
         parts: identifiers that make it up; empty for a leaf.
         near: neighbours between which it lies.
+        regions: sub-regions that a place in it is told by (liver segments, poles of a kidney).
+        part_of: the structure of which it is such a region.
         organ: for a lesion, the organ it lies in (identifier), else None.
         lesion_type: for a lesion, its type, else None.
     """
@@ -50,6 +52,8 @@ class Structure:
     side: str | None = None
     parts: tuple[str, ...] = ()
     near: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    part_of: str | None = None
     organ: str | None = None
     lesion_type: str | None = None
 
@@ -64,6 +68,9 @@ class LesionType:
     organ: str | None
 
 
+_NUMERAL = re.compile(r"(?:^| )(?:[IVX]+|\w?\d+)$")
+
+
 class Ontology:
     """The structures, the lesion types, and the phrases that name them."""
 
@@ -74,6 +81,7 @@ class Ontology:
         for row in data.structures:
             for one in row.series():
                 self._add_structure(one)
+        self._locate()
         for lesion in data.lesions:
             self._add_lesion(lesion)
         self._longest = max(len(phrase) for phrase in self._phrases)
@@ -86,24 +94,36 @@ class Ontology:
             rows.append((kind, value, is_plural))
 
     def _add_structure(self, row: StructureRow) -> None:
-        many = row.plurals[0] if row.plurals else plural(row.names[0])
+        name = row.names[0]
+        many = row.plurals[0] if row.plurals else name if _NUMERAL.search(name) else plural(name)
 
-        def add(ident: str, side: str | None, parts: tuple[str, ...], near: tuple[str, ...]) -> None:
-            prefix = f"{side} " if side else ""
+        def add(side: str | None, parts: tuple[str, ...], near: tuple[str, ...], regions: tuple[str, ...]) -> None:
+            prefix, ident = (f"{side} ", f"{row.id}_{side}") if side else ("", row.id)
             self.structures[ident] = Structure(
                 id=ident, name=prefix + row.names[0], names=prefix + many, kind=row.kind, tissue=row.tissue,
-                region=row.region, base=row.id, side=side, parts=parts, near=near,
+                region=row.region, base=row.id, side=side, parts=parts, near=near, regions=regions,
             )  # fmt: skip
 
+        plain = tuple(name for name in row.names if "{side}" not in name)
         if row.sided:
-            add(f"{row.id}_left", "left", row.parts_left, row.near_left)
-            add(f"{row.id}_right", "right", row.parts_right, row.near_right)
-            add(row.id, None, (f"{row.id}_right", f"{row.id}_left"), ())
+            add("left", row.parts_left, row.near_left, row.regions_left)
+            add("right", row.parts_right, row.near_right, row.regions_right)
+            pair = (f"{row.id}_right", f"{row.id}_left")
+            add(None, pair, (), row.regions or pair)
+            for side in SIDES:
+                names = tuple(name.format(side=side) for name in row.names if "{side}" in name)
+                self._name(names, (), "structure", f"{row.id}_{side}", regular=False)
         else:
-            add(row.id, None, row.parts, row.near)
-        self._name(row.names, row.plurals, "structure", row.id, regular=not row.plurals)
+            add(None, row.parts, row.near, row.regions)
+        self._name(plain, row.plurals, "structure", row.id, regular=not row.plurals)
         for name in row.adjectives:
             self._phrase(name, "adjective", row.id)
+
+    def _locate(self) -> None:
+        """Tell every region the structure that it is a region of, the smallest where there are several."""
+        for one in sorted(self.structures.values(), key=lambda each: each.side is not None):
+            for region in one.regions:
+                self.structures[region] = replace(self.structures[region], part_of=one.id)
 
     def _add_lesion(self, row: LesionRow) -> None:
         self.lesion_types[row.id] = LesionType(row.id, row.names[0], row.is_a, row.organ)
@@ -112,7 +132,8 @@ class Ontology:
     def _name(self, names: tuple[str, ...], plurals: tuple[str, ...], kind: str, ident: str, *, regular: bool) -> None:
         for number, name in enumerate(names):
             self._phrase(name, kind, ident)
-            if regular or number:
+            # "segment I" has no plural: it would be read in "which segment is …".
+            if (regular or number) and not _NUMERAL.search(name):
                 self._phrase(plural(name), kind, ident, is_plural=True)
         for name in plurals:
             self._phrase(name, kind, ident, is_plural=True)
@@ -120,9 +141,15 @@ class Ontology:
     # -- looking up -------------------------------------------------------------------------------------------
 
     def get(self, ident: str) -> Structure:
-        """The structure with this identifier; lesions are composed, unknown names are of kind "user"."""
+        """The structure with this identifier; lesions are composed, unknown names are of kind "user".
+
+        ``liver_lesion#2`` is the second of the liver lesions, the largest being the first.
+        """
         if ident in self.structures:
             return self.structures[ident]
+        of, numbered, number = ident.rpartition("#")
+        if numbered and number.isdecimal() and (several := self._lesion(of)) is not None:
+            return replace(several, id=ident, name=f"{several.name} {number}", names=f"{several.names} {number}")
         return self._lesion(ident) or Structure(
             id=ident, name=ident.replace("_", " "), names=ident.replace("_", " "), kind="user", base=ident
         )
@@ -140,7 +167,9 @@ class Ontology:
             else:
                 continue
             located = f"{organ}_{side}" if organ and side else organ
-            prefix = f"{self.get(located).name} " if located else ""
+            # A type that only one organ has names the organ already ("hepatocellular carcinoma").
+            named = located is None or (side is None and self.lesion_types[kind].organ == organ)
+            prefix = "" if named else f"{self.get(str(located)).name} "
             type_name = self.lesion_types[kind].name
             host = self.structures[organ] if organ else None
             return Structure(

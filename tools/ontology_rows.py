@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Names = tuple[str, ...]
+_ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 
 
 class _Row(BaseModel):
@@ -31,6 +32,9 @@ class StructureRow(_Row):
     near: Names = ()
     near_left: Names = ()
     near_right: Names = ()
+    regions: Names = ()
+    regions_left: Names = ()
+    regions_right: Names = ()
     values: tuple[str | int, ...] = ()
 
     def series(self) -> Iterator[StructureRow]:
@@ -38,7 +42,8 @@ class StructureRow(_Row):
         if not self.values:
             yield self
         for value in self.values:
-            names = tuple(name.format(n=value) for name in self.names)
+            roman = _ROMAN[value] if isinstance(value, int) and value < len(_ROMAN) else value
+            names = tuple(dict.fromkeys(name.format(n=value, roman=roman) for name in self.names))
             yield self.model_copy(update={"id": self.id.format(n=value), "names": names, "values": ()})
 
 

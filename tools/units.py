@@ -18,11 +18,28 @@ _FACTORS: dict[str, tuple[str, float]] = {
     "HU": ("attenuation", 1.0),
     "%": ("ratio", 0.01),
     "1": ("ratio", 1.0),
+    "deg": ("angle", 1.0),
+    "HU/mm": ("gradient", 1.0),
 }
 
 # how many decimals are shown; never fewer than three significant digits
-_DECIMALS = {"mm3": 0, "cm3": 1, "ml": 1, "cl": 2, "dl": 3, "l": 3, "mm": 1, "cm": 2, "m": 4, "HU": 1, "%": 1, "1": 2}
-_SYMBOLS = {"mm3": "mm³", "cm3": "cm³", "1": ""}
+_DECIMALS = {
+    "mm3": 0,
+    "cm3": 1,
+    "ml": 1,
+    "cl": 2,
+    "dl": 3,
+    "l": 3,
+    "mm": 1,
+    "cm": 2,
+    "m": 4,
+    "HU": 1,
+    "%": 1,
+    "1": 2,
+    "deg": 0,
+    "HU/mm": 1,
+}
+_SYMBOLS = {"mm3": "mm³", "cm3": "cm³", "1": "", "deg": "°"}
 
 
 def dimension(unit: str) -> str | None:
@@ -62,5 +79,10 @@ def number_text(value: float, unit: str | None) -> str:
 
 def quantity_text(value: float, unit: str | None) -> str:
     """Number and unit ("261.4 cm³", "1.02", "43 %")."""
+    return with_unit(number_text(value, unit), unit)
+
+
+def with_unit(shown: str, unit: str | None) -> str:
+    """A number as shown with its unit; the degree sign stands close."""
     sign = symbol(unit)
-    return f"{number_text(value, unit)} {sign}".rstrip()
+    return f"{shown}{sign}" if sign == "°" else f"{shown} {sign}".rstrip()

@@ -56,6 +56,15 @@ def _sop_class(path: Path) -> str | None:
         return None
 
 
+def _frames_begin_at_bytes(path: Path) -> bool:
+    """Whether every frame begins at a byte: of one-bit frames that don't, highdicom reads a byte too little from disk.
+
+    Such a segmentation has to be read as a whole.
+    """
+    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns", "BitsAllocated"])
+    return bool(header.BitsAllocated != 1 or header.Rows * header.Columns % 8 == 0)
+
+
 def read_dicom_seg(path: Path, grid: Grid, class_map: ClassMap | None, limits: ReadLimits) -> LabelSet:
     """Read a DICOM SEG (binary, fractional at 0.5, or label map) and bring it onto the scan's grid.
 
@@ -71,7 +80,7 @@ def read_dicom_seg(path: Path, grid: Grid, class_map: ClassMap | None, limits: R
     if path.stat().st_size > limits.max_file_bytes:
         raise LabelsError(f"'{path.name}' has more than {limits.max_file_bytes // MIB} MiB: export single structures.")
     with _one_sentence(path.name):
-        segmentation = highdicom.seg.segread(path, lazy_frame_retrieval=True)
+        segmentation = highdicom.seg.segread(path, lazy_frame_retrieval=_frames_begin_at_bytes(path))
         numbers = [int(number) for number in segmentation.segment_numbers]
         affine, shape = _geometry(segmentation, path.name)
     voxels = int(np.prod(shape))

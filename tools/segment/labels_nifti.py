@@ -22,10 +22,11 @@ def read_nifti_labels(blob: Blob, grid: Grid, class_map: ClassMap | None, limits
     become ``label_<value>``.
 
     Raises:
-        LabelsError: if the file is broken, empty, not a label map, or does not overlap with the scan.
+        LabelsError: if the file is broken, empty without naming classes, not a label map, or does not overlap with the scan.
     """
     volume = read_label_volume(blob, limits)
-    if not volume.counts:
+    # A map without voxels that names its classes itself says what was looked for and not found.
+    if not volume.counts and not volume.rows:
         raise LabelsError(f"The label map '{blob.name}' is empty (all voxels are 0): give one with labelled voxels.")
     names = class_map or ClassMap(rows=volume.rows, source=HEADER_SOURCE)
     notes = list(volume.notes)

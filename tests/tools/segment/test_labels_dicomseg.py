@@ -115,6 +115,18 @@ def test_overlapping_segments_land_where_dicom_says(scan: Scan, tmp_path: Path, 
     assert "DICOM SEG with 2 segments" in labels.source
 
 
+def test_frames_that_end_within_a_byte_are_read_whole(tmp_path: Path) -> None:
+    shape = (13, 11, 6)  # 143 one-bit pixels to a frame: all but the first begin within a byte
+    write_ct_series(tmp_path / "series", body_hu(shape))
+    odd = read_scan(tmp_path / "series")
+    masks = np.zeros((shape[2], shape[1], shape[0], 2), np.uint8)
+    masks[0:6, 1:11, 2:13, 0] = 1
+    masks[2:5, 4:7, 5:9, 1] = 1
+    labels = load_labels(write_seg(tmp_path, masks, [describe(1, "Liver"), describe(2, "Spleen")]), odd)
+    for n, ident in enumerate(("liver", "spleen")):
+        assert np.array_equal(voxels(labels, ident), canonical(masks[..., n], odd, tmp_path))
+
+
 def test_names_from_codes_sides_and_regions(scan: Scan, tmp_path: Path) -> None:
     masks = np.concatenate([two_masks(2), np.roll(two_masks(2), 1, axis=0)], axis=-1)
     left = describe(1, "Segment 1", codes.SCT.Kidney)

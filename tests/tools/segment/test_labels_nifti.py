@@ -146,6 +146,13 @@ def test_what_is_not_a_label_map_is_refused(tmp_path: Path, kind: str, sentence:
     assert "\n" not in str(caught.value)
 
 
+def test_an_empty_map_that_names_its_classes_says_what_was_looked_for(tmp_path: Path) -> None:
+    path = save(tmp_path / "l.nii.gz", np.zeros(SHAPE, np.uint8), names={1: "liver_lesion", 2: "liver"})
+    labels = load_labels(path, scan_of())
+    assert set(labels.entries) == {"liver_lesion", "liver"}
+    assert labels.boxes == {}
+
+
 def test_broken_files_are_refused(tmp_path: Path) -> None:
     whole = save(tmp_path / "l.nii.gz", blocks()).read_bytes()
     plain = gzip.decompress(whole)
