@@ -1,7 +1,8 @@
-"""Apply clinical rules to evidence, and weigh rules that conflict."""
+"""Apply clinical rules of thresholds to evidence."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,17 +10,15 @@ from agent.errors import ToolError
 from tools.base import EvidenceId, Facts, Maker, tool
 from tools.intervals import Ids, Interval, cited, interval, unmet
 from tools.ontology import load_ontology
-from tools.rules.model import Rule, decide, get_rule, possible_verdicts, verdict_key
+from tools.rules.model import Rule, decide, get_rule, possible_verdicts, threshold_rule, verdict_key
+from tools.rules.phases import phase_problem
+from tools.rules.table import TableRule
 from tools.types import Evidence, State
 from tools.units import convert
 
 _DECIDED = ("measured", "true", "false")
 _OPEN = ("not_measurable", "not_assessed", "absent")
 _VERDICT = {**dict.fromkeys(_DECIDED, "{rule_verdict}"), **dict.fromkeys(_OPEN, "{rule_open}")}
-_WEIGHED = {
-    **dict.fromkeys(_DECIDED, "{input_sentences}{disagreement}"),
-    **dict.fromkeys(_OPEN, "{input_sentences}"),
-}
 
 
 @tool(version="1", reads=(), says={"threshold": {"measured": "A threshold of the {detail.source} rule is {value}."}})
@@ -30,20 +29,27 @@ def rule_thresholds(case: Facts, make: Maker, *, rule: str) -> list[Evidence]:
         rule: identifier of the rule.
     """
     found = get_rule(rule)
-    made = []
-    for number, criterion in enumerate(found.criteria):
-        for edge in criterion.edges:
-            made.append(
-                make(
-                    "threshold", found.id, state=State.MEASURED, value=edge, unit=criterion.unit,
-                    method=found.citation,
-                    details={"rule_version": found.version, "criterion": number, "source": found.source},
-                )
-            )  # fmt: skip
-    return made
+    rows: list[tuple[float, str | None, dict[str, Any]]]
+    if isinstance(found, TableRule):
+        rows = [
+            (limit, one.unit, {"input": name}) for name, one in found.inputs.items() for limit in found.limits(name)
+        ]
+    else:
+        rows = [
+            (edge, criterion.unit, {"criterion": number})
+            for number, criterion in enumerate(found.criteria)
+            for edge in criterion.edges
+        ]
+    return [
+        make(
+            "threshold", found.id, state=State.MEASURED, value=value, unit=unit, method=found.citation,
+            details={"rule_version": found.version, "source": found.source, **of},
+        )
+        for value, unit, of in rows
+    ]  # fmt: skip
 
 
-@tool(version="3", reads=("evidence",), says={"verdict": _VERDICT})
+@tool(version="4", reads=("evidence",), says={"verdict": _VERDICT})
 def apply_rule(
     case: Facts,
     make: Maker,
@@ -63,7 +69,7 @@ def apply_rule(
         thresholds: evidence ids of the rule's thresholds.
         phase: evidence id of the contrast phase; needed by rules that are valid in some phases only.
     """
-    found = get_rule(rule)
+    found = threshold_rule(rule)
     given = [cited(case, ident) for ident in inputs]
     _check_fit(found, structure, given)
     sources = (*inputs, *thresholds, *((phase,) if phase else ()))
@@ -73,75 +79,38 @@ def apply_rule(
     def undecided(state: State, reason: str, **more: Any) -> list[Evidence]:
         return [make("verdict", structure, state=state, reason=reason, **common, **more)]
 
-    if found.phases and (problem := _phase_problem(found, cited(case, phase) if phase else None)):
+    if problem := phase_problem(found, cited(case, phase) if phase else None):
         return undecided(State.NOT_MEASURABLE, problem)
-    known = [interval(one) for one in given]
-    if any(span is None for span in known):
-        state, reason = unmet(given) or (State.NOT_MEASURABLE, "an input is no number")
-        return undecided(state, reason)
-    verdicts, ranges = [], []
-    for criterion, one, span in zip(found.criteria, given, known, strict=True):
-        assert span is not None
-        fitting = _in_unit(span, one.unit, criterion.unit)
-        verdicts.append(decide(criterion, fitting))
-        ranges.append(possible_verdicts(criterion, fitting))
-    if any(verdict is None for verdict in verdicts):
+    verdicts: list[bool | str | None] = []
+    points, ranges = [], []
+    for criterion, one in zip(found.criteria, given, strict=True):
+        span = interval(one)
+        known = None if span is None else _in_unit(span, one.unit, criterion.unit)
+        verdicts.append(None if known is None else decide(criterion, known))
+        ranges.append(
+            tuple(dict.fromkeys(criterion.verdicts)) if known is None else possible_verdicts(criterion, known)
+        )
+        points.append(ranges[-1] if verdicts[-1] is None else (verdicts[-1],))
+    worst = _worst(found, points)
+    if len(worst) > 1:
+        missing = unmet(given)
+        if missing is not None or not any(interval(one) for one in given):
+            return undecided(*(missing or (State.NOT_MEASURABLE, "an input is no number")))
         open_ = given[verdicts.index(None)]
         return undecided(
             State.NOT_MEASURABLE, f"{open_.reason}, and what is seen does not decide it",
             lower_bound=open_.lower_bound, unit=open_.unit,
         )  # fmt: skip
-    decided = [verdict for verdict in verdicts if verdict is not None]
-    value = found.worse(decided)
+    value = worst[0]
+    readings = _worst(found, ranges) if all(interval(one) for one in given) else worst
     details |= {
         "text": found.text[verdict_key(value)],
         "normal": value in found.normal,
-        "by_criterion": list(decided),
-        "disagree": len(set(decided)) > 1,
-        "borderline": sorted({str(v) for r in ranges for v in r if len(r) > 1}),
+        "by_criterion": verdicts,
+        "disagree": len({verdict for verdict in verdicts if verdict is not None}) > 1,
+        "borderline": sorted(str(one) for one in readings) if len(readings) > 1 else [],
     }
     return [make("verdict", structure, state=State.MEASURED, value=value, **common)]
-
-
-@tool(version="2", reads=("evidence", "settings"), says={"verdict": _WEIGHED})
-def weigh_rules(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
-    """The answer of several rules on one question: that of the preferred source; disagreement is named.
-
-    Args:
-        verdicts: evidence ids of verdicts, in order of the rules' priority.
-    """
-    given = [cited(case, ident) for ident in verdicts]
-
-    def rank(one: Evidence) -> int:
-        source = str(one.details.get("source"))
-        prefer = case.settings.prefer
-        return prefer.index(source) if source in prefer else len(prefer)
-
-    chosen = sorted(given, key=rank)[0]
-    decided = {str(one.value) for one in given if one.state is State.MEASURED}
-    return [
-        make(
-            "verdict", chosen.target, state=chosen.state, value=chosen.value, unit=chosen.unit,
-            lower_bound=chosen.lower_bound, reason=chosen.reason, inputs=tuple(verdicts),
-            method=f"verdict of the preferred source ({chosen.details.get('source')})",
-            details={
-                "source": chosen.details.get("source"), "disagree": len(decided) > 1, "chosen": chosen.id,
-                "normal": all(one.details.get("normal", True) for one in given),
-            },
-        )
-    ]  # fmt: skip
-
-
-@tool(version="1", reads=(), says={"verdict": {"not_assessed": "Nothing can be said of the {target}: {reason}."}})
-def no_rule(case: Facts, make: Maker, *, topic: str, structure: str) -> list[Evidence]:
-    """Says that no rule is encoded for a topic and a structure.
-
-    Args:
-        topic: topic of the rules looked for.
-        structure: canonical identifier.
-    """
-    reason = f"no rule on this ({topic.replace('_', ' ')}) is encoded for it"
-    return [make("verdict", structure, state=State.NOT_ASSESSED, reason=reason, method="look-up of the rules")]
 
 
 def _check_fit(rule: Rule, structure: str, given: Sequence[Evidence]) -> None:
@@ -159,22 +128,13 @@ def _check_fit(rule: Rule, structure: str, given: Sequence[Evidence]) -> None:
             raise ToolError(f"rule {rule.id} needs the {quantity} of {target}, not the {one.quantity} of {one.target}")
 
 
-def _phase_problem(rule: Rule, phase: Evidence | None) -> str | None:
-    allowed = " or ".join(rule.phases)
-    if phase is not None and (phase.quantity, phase.target) != ("phase", "scan"):
-        raise ToolError(f"the contrast phase is needed, not the {phase.quantity} of {phase.target}")
-    if phase is None or phase.state is not State.MEASURED:
-        why = phase.reason if phase else "it was not determined"
-        return f"the rule holds for {allowed} scans only, and the contrast phase is not known ({why})"
-    if phase.value not in rule.phases:
-        return (
-            f"the rule holds for {allowed} scans only, and this scan's contrast phase is {phase.value} ({phase.reason})"
-        )
-    return None
-
-
 def _in_unit(span: Interval, unit: str | None, to: str) -> Interval:
     if unit is None or unit == to:
         return span
     value = None if span.value is None else convert(span.value, unit, to)
     return Interval(value, convert(span.low, unit, to), convert(span.high, unit, to))
+
+
+def _worst(rule: Rule, possible: Sequence[Sequence[bool | str]]) -> list[bool | str]:
+    """Every verdict that the worst of the criteria may be, given the verdicts that each may have."""
+    return list(dict.fromkeys(rule.worse(way) for way in itertools.product(*possible)))

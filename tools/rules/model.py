@@ -1,23 +1,28 @@
 """Clinical rules as data: thresholds with source, validity and boundary behaviour.
 
-A rule is one file under ``tools/rules/data/``. Its criteria name a quantity and the edges between verdicts; the
-functions here turn a value, or the interval that is known of it, into a verdict. Nothing is filled in: an input that
-is missing leaves the rule undecided.
+A rule is one file under ``tools/rules/data/``, of one of two kinds: a `Rule` names quantities and the edges between
+verdicts, a `TableRule` (a file with ``[[rows]]``) is a decision table. The functions here turn a value, or the
+interval that is known of it, into a verdict of a `Rule`. Nothing is filled in: an input that is missing leaves the
+rule undecided.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.errors import UsageError
 from tools.intervals import Interval
+from tools.ontology import load_ontology
+from tools.rules.decide import evaluate
+from tools.rules.table import ANY_ORGAN, TableRule
 
 Edge = Literal["lower", "upper"]
 
@@ -82,6 +87,7 @@ class Rule(BaseModel):
         citation: where it is published.
         priority: the rule with the smallest number is the answer where several apply, unless configured otherwise.
         phases: contrast phases in which it is valid; empty for any.
+        quantity: quantity of the evidence that it makes.
         criteria: with more than one, the most severe verdict counts.
         severity: verdicts from harmless to worst, needed with several criteria.
         text: how each verdict completes "the {structure} …".
@@ -100,6 +106,7 @@ class Rule(BaseModel):
     citation: str
     priority: int = 1
     phases: tuple[str, ...] = ()
+    quantity: Literal["verdict"] = "verdict"
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     severity: tuple[bool | str, ...] = ()
     text: dict[str, str]
@@ -144,18 +151,61 @@ def verdict_key(verdict: bool | str) -> str:
     return verdict if isinstance(verdict, str) else str(verdict).lower()
 
 
+AnyRule = Rule | TableRule
+
+
 @cache
-def load_rules() -> Mapping[str, Rule]:
-    """All rules by identifier, read once per process from ``tools/rules/data/*.toml``."""
-    rules: dict[str, Rule] = {}
+def load_rules() -> Mapping[str, AnyRule]:
+    """All rules by identifier, read once per process from ``tools/rules/data/*.toml``.
+
+    Raises:
+        ValueError: for rules that contradict each other, or a table that nothing could evaluate.
+    """
+    rules: dict[str, AnyRule] = {}
     for entry in sorted(files("tools").joinpath("rules/data").iterdir(), key=lambda path: path.name):
         if entry.name.endswith(".toml"):
-            rule = Rule.model_validate(tomllib.loads(entry.read_text(encoding="utf-8")))
+            rule = read_rule(tomllib.loads(entry.read_text(encoding="utf-8")))
             rules[rule.id] = rule
+    check_together(rules.values())
     return MappingProxyType(rules)
 
 
-def get_rule(ident: str) -> Rule:
+def check_together(rules: Iterable[AnyRule]) -> None:
+    """Refuse rules of one topic that make different quantities, and topics that rest on themselves.
+
+    Raises:
+        ValueError: naming the rule.
+    """
+    quantities: dict[str, str] = {}
+    rests_on: dict[str, set[str]] = {}
+    for rule in rules:
+        if quantities.setdefault(rule.topic, rule.quantity) != rule.quantity:
+            raise ValueError(f"rule {rule.id}: rules on “{rule.topic}” make another quantity")
+        below = rests_on.setdefault(rule.topic, set())
+        if isinstance(rule, TableRule):
+            below |= {one.rule for one in rule.inputs.values() if one.rule is not None}
+    try:
+        TopologicalSorter(rests_on).prepare()
+    except CycleError as error:
+        raise ValueError(f"rules rest on themselves: {' on '.join(error.args[1])}") from None
+
+
+def read_rule(data: Mapping[str, Any]) -> AnyRule:
+    """A rule from the content of its file.
+
+    Raises:
+        ValueError: for data that is no rule (pydantic's error among them).
+    """
+    if "rows" not in data:
+        return Rule.model_validate(data)
+    table = TableRule.model_validate(data)
+    if table.lesion and table.lesion not in load_ontology().lesion_types:
+        raise ValueError(f"rule {table.id}: {table.lesion} is no type of lesion")
+    evaluate(table, {})  # what can be followed with nothing known can be followed with anything known
+    return table
+
+
+def get_rule(ident: str) -> AnyRule:
     """The rule with this identifier.
 
     Raises:
@@ -167,7 +217,58 @@ def get_rule(ident: str) -> Rule:
         raise UsageError(f"There is no rule {ident!r}; `tumortrace rules list` shows all of them.") from None
 
 
-def rules_for(topic: str, structure_base: str) -> list[Rule]:
-    """Rules of a topic for a structure (without its side), first choice first."""
-    found = [rule for rule in load_rules().values() if rule.topic == topic and rule.structure == structure_base]
+def threshold_rule(ident: str) -> Rule:
+    """The rule with this identifier, which has to be one of thresholds.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    rule = get_rule(ident)
+    if not isinstance(rule, Rule):
+        raise UsageError(f"The rule {ident!r} is a table, not one of thresholds.")
+    return rule
+
+
+def table_rule(ident: str) -> TableRule:
+    """The rule with this identifier, which has to be a table.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    rule = get_rule(ident)
+    if not isinstance(rule, TableRule):
+        raise UsageError(f"The rule {ident!r} is one of thresholds, not a table.")
+    return rule
+
+
+def rules_for(topic: str, structure: str, lesion: str | None = None) -> list[AnyRule]:
+    """Rules of a topic, first choice first; those for any organ only where the organ has none of its own.
+
+    Args:
+        topic: what they decide.
+        structure: organ, without its side.
+        lesion: type of the lesion that is asked about; rules on lesions of another type are left out. None for
+            an organ, of which rules on any lesion are given.
+    """
+    fitting = [rule for rule in load_rules().values() if rule.topic == topic and _about(rule, lesion)]
+    own = [rule for rule in fitting if rule.structure == structure]
+    found = own or [rule for rule in fitting if rule.structure == ANY_ORGAN]
     return sorted(found, key=lambda rule: (rule.priority, rule.id))
+
+
+def quantity_of(topic: str) -> str:
+    """Quantity of the evidence that rules on a topic make; "verdict" where there is no rule."""
+    return next((rule.quantity for rule in load_rules().values() if rule.topic == topic), "verdict")
+
+
+def _about(rule: AnyRule, lesion: str | None) -> bool:
+    """Whether a rule can be about a lesion: of its own type, a more special one, or a more general one.
+
+    A mask of "tumours" may hold the carcinoma that the rule is about; a mask of cysts does not.
+    """
+    if lesion is None:
+        return True
+    if not isinstance(rule, TableRule):
+        return False
+    ontology = load_ontology()
+    return not rule.lesion or rule.lesion in ontology.ancestors(lesion) or lesion in ontology.ancestors(rule.lesion)

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from agent.errors import UsageError
-from tools.rules.model import Criterion, Rule, get_rule, load_rules
+from tests.rule_make import thresholds
+from tools.rules.model import Criterion, Rule, get_rule
 
 KODAMA = "liver-steatosis-grade-kodama"
 
@@ -42,11 +43,11 @@ def test_a_malformed_criterion_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_a_rule_needs_words_for_every_verdict() -> None:
-    whole = load_rules()["spleen-grade-bezerra"].model_dump()
+    whole = thresholds()["spleen-grade-bezerra"].model_dump()
     assert Rule.model_validate(whole)
     for broken in ({"text": {"normal": "is fine"}}, {"noun": None}):
         with pytest.raises(ValidationError):
             Rule.model_validate({**whole, **broken})
-    grade = load_rules()[KODAMA].model_dump()
+    grade = thresholds()[KODAMA].model_dump()
     with pytest.raises(ValidationError):
         Rule.model_validate({**grade, "severity": ("G0", "G1", "G2")})

@@ -15,15 +15,16 @@ from tests.rule_make import (
     apply,
     given_for,
     subject,
+    thresholds,
 )
 from tools.base import Facts
 from tools.intervals import Interval
 from tools.registry import load_tools
-from tools.rules.model import decide, load_rules, possible_verdicts, rules_for
+from tools.rules.model import decide, possible_verdicts, rules_for
 from tools.types import Evidence, State
 
 
-@pytest.mark.parametrize("rule", sorted(load_rules()))
+@pytest.mark.parametrize("rule", sorted(thresholds()))
 @pytest.mark.parametrize("state", [State.NOT_ASSESSED, State.ABSENT, State.NOT_MEASURABLE])
 def test_a_missing_input_decides_nothing(rule: str, state: State) -> None:
     for at, one in enumerate(full := given_for(rule, 45.0, 0.6)):
@@ -74,17 +75,17 @@ def test_a_bound_that_decides_decides(rule: str, bound: float, verdict: Verdict 
 @given(rule=st.sampled_from(sorted(VOLUMES)), bound=st.floats(0, 4000), more=st.floats(0, 4000))
 @settings(max_examples=300, deadline=None)
 def test_a_verdict_from_a_bound_holds_for_every_true_value(rule: str, bound: float, more: float) -> None:
-    criterion = load_rules()[rule].criteria[0]
+    criterion = thresholds()[rule].criteria[0]
     verdict = decide(criterion, Interval(None, bound, float("inf")))
     truth = decide(criterion, Interval(bound + more, bound + more, bound + more))
     assert truth is not None
     assert verdict is None or verdict == truth
 
 
-@given(value=st.floats(-10, 4000), margin=st.floats(0, 300), rule=st.sampled_from(sorted(load_rules())))
+@given(value=st.floats(-10, 4000), margin=st.floats(0, 300), rule=st.sampled_from(sorted(thresholds())))
 @settings(max_examples=200, deadline=None)
 def test_the_verdict_is_among_the_possible_ones(value: float, margin: float, rule: str) -> None:
-    for criterion in load_rules()[rule].criteria:
+    for criterion in thresholds()[rule].criteria:
         known = Interval(value, value - margin, value + margin)
         assert decide(criterion, known) in possible_verdicts(criterion, known)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -10,20 +11,19 @@ from agent.errors import ToolError
 from tests.evidence_make import measured, missing
 from tests.rule_make import (
     ATTENUATION,
-    KODAMA,
-    KODAMA_HU,
-    KODAMA_RATIO,
     NATIVE_ONLY,
+    PAIRS,
+    RANKS,
     RATIOS,
     VOLUMES,
     Verdict,
     apply,
     given_for,
+    thresholds,
 )
 from tools.base import Facts
 from tools.phase import PHASES
 from tools.registry import load_tools
-from tools.rules.model import load_rules
 from tools.types import Evidence, State
 
 EPS = 0.01
@@ -37,20 +37,34 @@ def test_every_threshold(rule: str, value: float, verdict: Verdict) -> None:
     assert type(made.value) is type(verdict)
 
 
-@pytest.mark.parametrize(("hu", "by_hu"), KODAMA_HU)
-@pytest.mark.parametrize(("ratio", "by_ratio"), KODAMA_RATIO)
-def test_the_grade_of_steatosis_is_the_worse_of_both(hu: float, by_hu: str, ratio: float, by_ratio: str) -> None:
-    made = apply(KODAMA, given_for(KODAMA, float(hu), ratio))
-    assert made.value == max(by_hu, by_ratio)
-    assert made.details["by_criterion"] == [by_hu, by_ratio]
-    assert made.details["disagree"] is (by_hu != by_ratio)
+@pytest.mark.parametrize("rule", sorted(PAIRS))
+def test_the_grade_is_the_worse_of_both(rule: str) -> None:
+    for (hu, by_hu), (ratio, by_ratio) in itertools.product(*PAIRS[rule]):
+        made = apply(rule, given_for(rule, float(hu), ratio))
+        assert made.value == max(by_hu, by_ratio, key=lambda one: RANKS[rule].index(str(one)))
+        assert made.details["by_criterion"] == [by_hu, by_ratio]
+        assert made.details["disagree"] is (by_hu != by_ratio)
+
+
+@pytest.mark.parametrize("rule", sorted(PAIRS))
+@pytest.mark.parametrize("state", [State.NOT_ASSESSED, State.ABSENT, State.NOT_MEASURABLE])
+def test_the_worst_there_can_be_needs_no_second_criterion(rule: str, state: State) -> None:
+    for at, worst in ((0, 10.0), (1, 0.1)):
+        inputs = given_for(rule, 10.0, 0.1)
+        missing_one = inputs[1 - at]
+        inputs[1 - at] = missing(missing_one.quantity, missing_one.target, state, missing_one.unit)
+        made = apply(rule, inputs)
+        row = PAIRS[rule][at]
+        lowest = next(verdict for value, verdict in row if value == min(v for v, _ in row))
+        decides = lowest == RANKS[rule][-1]
+        assert (made.value, made.state) == ((lowest, State.MEASURED) if decides else (None, state)), worst
 
 
 def test_the_table_covers_every_rule_and_every_edge() -> None:
-    assert set(load_rules()) == {*VOLUMES, *ATTENUATION, *RATIOS, KODAMA}
+    assert set(thresholds()) == {*VOLUMES, *ATTENUATION, *RATIOS, *PAIRS}
     rows = {**VOLUMES, **ATTENUATION, **RATIOS}
-    for ident, rule in load_rules().items():
-        tables = [KODAMA_HU, KODAMA_RATIO] if ident == KODAMA else [rows[ident]]
+    for ident, rule in thresholds().items():
+        tables = PAIRS.get(ident) or (rows[ident],)
         for criterion, table in zip(rule.criteria, tables, strict=True):
             values = [value for value, _ in table]
             for edge in criterion.edges:
@@ -61,7 +75,7 @@ def test_the_table_covers_every_rule_and_every_edge() -> None:
 
 
 def test_every_rule_says_where_it_comes_from() -> None:
-    for ident, rule in load_rules().items():
+    for ident, rule in thresholds().items():
         assert rule.id == ident
         assert re.search(r"doi:10\.\d{4,}/|arXiv:\d{4}\.\d{5}|version \d", rule.citation), ident
         assert (rule.phases == ("native",)) is (ident in NATIVE_ONLY)
@@ -71,10 +85,10 @@ def test_every_rule_says_where_it_comes_from() -> None:
             assert criterion.unit == ("1" if criterion.over else unit)
 
 
-@pytest.mark.parametrize("rule", sorted(load_rules()))
+@pytest.mark.parametrize("rule", sorted(thresholds()))
 def test_thresholds_are_evidence(rule: str) -> None:
     made = load_tools()["rule_thresholds"].call(Facts(), {"rule": rule})
-    edges = [(c.unit, e) for c in load_rules()[rule].criteria for e in c.edges]
+    edges = [(c.unit, e) for c in thresholds()[rule].criteria for e in c.edges]
     assert [(one.unit, one.value) for one in made] == edges
     assert len({one.id for one in made}) == len(made)
 
