@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine import CaseFiles, Engine, open_case
+from agent.cases import CaseFiles, open_case
+from agent.engine import Engine
 from agent.models.embedded import EmbeddedReasoner
 from agent.report_model import Report
 from agent.settings import Settings

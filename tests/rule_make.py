@@ -7,6 +7,7 @@ from typing import Any
 from tests.evidence_make import derive, measured
 from tools.base import Facts
 from tools.registry import load_tools
+from tools.rules.model import Rule, load_rules
 from tools.types import Evidence
 
 Verdict = bool | str
@@ -54,8 +55,19 @@ KODAMA_RATIO: Rows = [
     (1.01, "G0"),
 ]  # fmt: skip
 KODAMA = "liver-steatosis-grade-kodama"
-NATIVE_ONLY = {*ATTENUATION, *RATIOS, KODAMA}
+SEVERITY = "liver-fatty-severity-knowledge-base"
+SEVERITY_HU: Rows = [(39.99, "moderately to severely fatty"), (40, "not fatty"), (40.01, "not fatty")]
+SEVERITY_RATIO: Rows = [(0.99, "fatty"), (1.0, "not fatty"), (1.01, "not fatty")]
+PAIRS = {KODAMA: (KODAMA_HU, KODAMA_RATIO), SEVERITY: (SEVERITY_HU, SEVERITY_RATIO)}
+"""Rules on the attenuation and its ratio to the spleen's, of which the worse counts."""
+RANKS = {KODAMA: ["G0", "G1", "G2", "G3"], SEVERITY: ["not fatty", "fatty", "moderately to severely fatty"]}
+NATIVE_ONLY = {*ATTENUATION, *RATIOS, *PAIRS}
 NATIVE = measured("phase", "scan", "native", None)
+
+
+def thresholds() -> dict[str, Rule]:
+    """The rules of thresholds; the decision tables have tests of their own."""
+    return {ident: rule for ident, rule in load_rules().items() if isinstance(rule, Rule)}
 
 
 def subject(rule: str) -> str:

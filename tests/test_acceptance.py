@@ -124,7 +124,7 @@ def test_every_real_scan_gets_a_consistent_report(tmp_path: Path) -> None:
 
 
 def test_sarcoma_named_by_the_user(tmp_path: Path) -> None:
-    from agent.engine import CaseFiles, open_case
+    from agent.cases import CaseFiles, open_case
 
     folder = real("sarcoma", "STS_003")
     names = tmp_path / "names.json"

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from agent.errors import ToolError
 from tools.base import EvidenceId, Facts, Maker, tool
-from tools.intervals import Ids, Interval, cited, interval, joined_targets, one_unit, unmet, why_open
+from tools.intervals import Ids, Interval, amount, cited, interval, joined_targets, one_unit, unmet, why_open
 from tools.ontology import load_ontology
 from tools.types import Evidence, State
 from tools.units import convert as convert_units
@@ -47,7 +47,7 @@ def _overlap(first: Interval, second: Interval) -> bool:
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("evidence",),
     says={
         "comparison": {
@@ -70,9 +70,12 @@ def compare(
     inputs = [cited(case, first), cited(case, second)]
     one_unit(inputs)
     common: dict[str, Any] = {"inputs": (first, second), "method": f"first is {_TEXT[comparator]} second"}
-    a, b = (interval(one) for one in inputs)
+    a, b = (amount(one) for one in inputs)
     if a is None or b is None:
-        state, reason = unmet(inputs) or (State.NOT_MEASURABLE, why_open(inputs))
+        state, reason = unmet([one for one in inputs if amount(one) is None]) or (
+            State.NOT_MEASURABLE,
+            why_open(inputs),
+        )
         return [make("comparison", joined_targets(inputs), state=state, reason=reason, **common)]
     verdict = holds(a, b, comparator)
     if verdict is None:
@@ -144,12 +147,14 @@ def compare_number(
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("evidence",),
     says={"extreme": {"measured": _EXTREME, **_UNDECIDED}},
 )  # fmt: skip
 def extreme(case: Facts, make: Maker, *, items: Ids, comparator: Comparator) -> list[Evidence]:
     """Which of several values is the greatest (gt) or the least (lt); the answer is the structure's name.
+
+    Lesions that were looked for and are absent count as none, where any are there; a share is told by its whole.
 
     Args:
         items: evidence ids.
@@ -158,9 +163,11 @@ def extreme(case: Facts, make: Maker, *, items: Ids, comparator: Comparator) -> 
     inputs = [cited(case, item) for item in items]
     one_unit(inputs)
     common: dict[str, Any] = {"inputs": tuple(items), "method": f"pairwise comparison ({comparator})"}
-    known = [interval(one) for one in inputs]
-    if any(one is None for one in known):
-        state, reason = unmet(inputs) or (State.NOT_MEASURABLE, why_open(inputs))
+    known = [amount(one) for one in inputs]
+    none = all(one.state is State.ABSENT for one in inputs)
+    if none or any(one is None for one in known):
+        open_ = [one for one, span in zip(inputs, known, strict=True) if none or span is None]
+        state, reason = unmet(open_) or (State.NOT_MEASURABLE, why_open(inputs))
         return [make("extreme", joined_targets(inputs), state=state, reason=reason, **common)]
     intervals = [one for one in known if one is not None]
     for index, one in enumerate(intervals):
@@ -169,14 +176,18 @@ def extreme(case: Facts, make: Maker, *, items: Ids, comparator: Comparator) -> 
             details = {
                 "borderline": any(_overlap(one, other) for other in rivals),
                 "comparator": comparator,
-                "structure": inputs[index].target,
+                "structure": (place := inputs[index].target.rpartition("+")[2]),
             }
-            name = load_ontology().get(inputs[index].target).name
+            name = load_ontology().get(place).name
             return [
                 make("extreme", joined_targets(inputs), state=State.MEASURED, value=name, details=details, **common)
             ]
-    reason = why_open(inputs) if any(one.value is None for one in intervals) else "they are equal"
-    return [make("extreme", joined_targets(inputs), state=State.NOT_MEASURABLE, reason=reason, **common)]
+    equal = all(one.value is not None for one in intervals)
+    reason = "they are equal" if equal else why_open(inputs)
+    details = {"equal": True} if equal else {}
+    return [
+        make("extreme", joined_targets(inputs), state=State.NOT_MEASURABLE, reason=reason, details=details, **common)
+    ]
 
 
 _JOINED = {"*": dict.fromkeys(("true", "false", "not_measurable", "not_assessed", "absent"), "{input_sentences}")}

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.errors import ToolError
 from tools.base import EvidenceId, Facts, Maker, tool
-from tools.intervals import Ids, cited, interval, joined_targets, one_unit, unmet, why_open
+from tools.intervals import Ids, amount, cited, interval, joined_targets, one_unit, unmet, why_open
 from tools.types import Evidence, State
 from tools.units import convert as convert_units
 from tools.units import dimension
@@ -64,7 +64,7 @@ def total(case: Facts, make: Maker, *, items: Ids) -> list[Evidence]:
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("evidence",),
     says={"*_difference": {"measured": _BOTH + "a difference of {value}{pm}.", **_UNDECIDED}},
 )  # fmt: skip
@@ -78,9 +78,12 @@ def difference(case: Facts, make: Maker, *, first: EvidenceId, second: EvidenceI
     inputs = [cited(case, first), cited(case, second)]
     quantity, unit = f"{inputs[0].quantity}_difference", one_unit(inputs)
     common: dict[str, Any] = {"unit": unit, "inputs": (first, second), "method": "first minus second"}
-    a, b = (interval(one) for one in inputs)
+    a, b = (amount(one) for one in inputs)
     if a is None or b is None or a.value is None or b.value is None:
-        state, reason = unmet(inputs) or (State.NOT_MEASURABLE, why_open(inputs))
+        state, reason = unmet([one for one in inputs if amount(one) is None]) or (
+            State.NOT_MEASURABLE,
+            why_open(inputs),
+        )
         return [make(quantity, joined_targets(inputs), state=state, reason=reason, **common)]
     return [
         make(

@@ -17,6 +17,7 @@ from tools.base import EvidenceId, Facts
 from tools.ontology import load_ontology
 from tools.types import Evidence, State
 
+_OF_LESIONS = frozenset({"lesion_count", "volume", "volume_share"})
 Ids = Annotated[list[EvidenceId], Field(min_length=1, max_length=64)]
 
 
@@ -27,7 +28,7 @@ class Interval:
     Attributes:
         value: point value, None where there is only a bound.
         low: smallest value that is possible.
-        high: largest value that is possible (infinite for a lower bound).
+        high: largest value that is possible (infinite where only a lower bound is known).
     """
 
     value: float | None
@@ -42,9 +43,26 @@ def interval(evidence: Evidence) -> Interval | None:
     if evidence.state is State.MEASURED and isinstance(evidence.value, int | float):
         value, margin = float(evidence.value), evidence.uncertainty or 0.0
         return Interval(value, value - margin, value + margin)
-    if evidence.state is State.NOT_MEASURABLE and evidence.lower_bound is not None:
-        return Interval(None, evidence.lower_bound, math.inf)
+    if evidence.state is State.NOT_MEASURABLE:
+        low, high = evidence.lower_bound, upper_bound(evidence)
+        if low is not None or high is not None:
+            # Only lengths and angles have upper bounds, and they cannot be negative.
+            return Interval(None, 0.0 if low is None else low, math.inf if high is None else high)
     return None
+
+
+def amount(evidence: Evidence) -> Interval | None:
+    """Interval of a numeric evidence, where the number or volume of lesions that are absent is nothing."""
+    none = evidence.state is State.ABSENT and evidence.quantity in _OF_LESIONS
+    if none and load_ontology().get(evidence.target.partition("+")[0]).kind == "lesion":
+        return Interval(0.0, 0.0, 0.0)
+    return interval(evidence)
+
+
+def upper_bound(evidence: Evidence) -> float | None:
+    """What a quantity that is not measurable cannot exceed, in its unit: a distance to what is cut off."""
+    found = evidence.details.get("upper_bound")
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def unmet(inputs: Sequence[Evidence]) -> tuple[State, str] | None:

@@ -1,4 +1,8 @@
-"""Give the lesions of a class that spans several parts (both kidneys) to the part they belong to."""
+"""Give the lesions of a class that spans several parts (both kidneys, all of the liver) to where they belong.
+
+Lesions of a pair go to one side as a whole. In the regions of one organ (segments, poles, lobes) every voxel goes
+to its own region: there a lesion may well lie in several.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,22 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from tools.masks import connected, cropped, merge_regions
 from tools.ontology import Ontology, load_ontology
-from tools.structure_parts import cover, siblings
+from tools.structure_parts import cover, region_host, siblings
+from tools.subregions import Subregions, Untold, finest
 from tools.volume import Grid, LabelSet, Region
 
 
 def divisible(labels: LabelSet, part: str, lesion_class: str, ontology: Ontology) -> bool:
     """Whether lesions of a class can be told apart by part: every sibling was labelled, one has voxels."""
     whole = ontology.get(lesion_class).organ or ""
+    host = region_host(part, ontology)
+    if host is not None:
+        if whole != host and whole in _above(host, ontology) and not divisible(labels, host, lesion_class, ontology):
+            return False
+        told = finest(labels, host)
+        return isinstance(told, Subregions) and bool(told.holding(part))
     covered = [cover(labels, one, ontology) for one in siblings(part, whole, ontology)]
     return bool(covered) and all(found for _, found, _ in covered) and any(
         key in labels.boxes for keys, _, _ in covered for key in keys
@@ -25,17 +37,50 @@ def divisible(labels: LabelSet, part: str, lesion_class: str, ontology: Ontology
 
 
 def share_of_part(labels: LabelSet, lesion_class: str, part: str) -> Region | None:
-    """Those 26-connected components of a lesion class that lie nearest to a part, nearer than to its siblings.
+    """What of a lesion class belongs to a part: worked out once for each pair of them.
 
     Args:
         labels: the label set.
         lesion_class: a declared lesion class of a whole organ ("kidney_tumor").
-        part: canonical id of one part or side of that organ ("kidney_left").
+        part: canonical id of one part, side or region of that organ ("kidney_left", "liver_segment_4").
 
     Returns:
-        The components joined, or None where none belongs to the part or nothing tells the parts apart.
+        For a side, the 26-connected components that lie nearer to it than to its siblings; for a region, the
+        voxels in it. None where nothing belongs to the part or nothing tells the parts apart.
     """
-    ontology = load_ontology()
+    key = ("share_of_part", lesion_class, part)
+    if key not in labels.memo:
+        ontology = load_ontology()
+        inside = _in_region if region_host(part, ontology) is not None else _of_side
+        labels.memo[key] = inside(labels, lesion_class, part, ontology)
+    found: Region | None = labels.memo[key]
+    return found
+
+
+def _above(part: str, ontology: Ontology) -> frozenset[str]:
+    """The wholes that a structure is a part of, step by step."""
+    above = ontology.get(part).part_of
+    return frozenset() if above is None else frozenset({above}) | _above(above, ontology)
+
+
+def _in_region(labels: LabelSet, lesion_class: str, part: str, ontology: Ontology) -> Region | None:
+    if not divisible(labels, part, lesion_class, ontology):
+        return None
+    host, whole = region_host(part, ontology) or "", ontology.get(lesion_class).organ or ""
+    beside = whole != host and whole in _above(host, ontology)
+    lesions = share_of_part(labels, lesion_class, host) if beside else labels.region(labels.entries[lesion_class])
+    told = finest(labels, host)
+    if lesions is None or isinstance(told, Untold):
+        return None
+    pieces = []
+    for one in connected(lesions):
+        mask = one.mask.copy()
+        mask[mask] = np.isin(told.numbers_of(one), told.holding(part))
+        pieces.append(cropped(one, mask))
+    return merge_regions([piece for piece in pieces if piece is not None])
+
+
+def _of_side(labels: LabelSet, lesion_class: str, part: str, ontology: Ontology) -> Region | None:
     lesions = labels.region(labels.entries[lesion_class])
     if lesions is None or not divisible(labels, part, lesion_class, ontology):
         return None
@@ -43,7 +88,7 @@ def share_of_part(labels: LabelSet, lesion_class: str, part: str) -> Region | No
     at = _surface(lesions)
     owner = components[tuple(at.T)]
     count = int(components.max())
-    points = labels.grid.world(at + _corner(lesions))
+    points = labels.grid.world(at + _start(lesions))
     nearest = np.full(count, np.inf)
     own = np.full(count, np.inf)
     for one in siblings(part, ontology.get(lesion_class).organ or "", ontology):
@@ -58,30 +103,10 @@ def share_of_part(labels: LabelSet, lesion_class: str, part: str) -> Region | No
     chosen = np.flatnonzero(own <= nearest) + 1
     if chosen.size == 0 or not np.isfinite(own).any():
         return None
-    return _cropped(lesions, np.isin(components, chosen))
+    return cropped(lesions, np.isin(components, chosen))
 
 
-def merge_regions(regions: list[Region]) -> Region | None:
-    """Union of regions as one cropped mask, or None for an empty list."""
-    if len(regions) < 2:
-        return regions[0] if regions else None
-    low = [min(r.box[axis].start for r in regions) for axis in range(3)]
-    high = [max(r.box[axis].stop for r in regions) for axis in range(3)]
-    mask = np.zeros([b - a for a, b in zip(low, high, strict=True)], dtype=np.bool_)
-    for one in regions:
-        inner = tuple(slice(s.start - a, s.stop - a) for s, a in zip(one.box, low, strict=True))
-        mask[inner] |= one.mask
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    return Region(box=(box[0], box[1], box[2]), mask=mask)
-
-
-def _cropped(around: Region, mask: NDArray[np.bool_]) -> Region:
-    inner = ndimage.find_objects(mask.astype(np.uint8))[0]
-    box = tuple(slice(outer.start + s.start, outer.start + s.stop) for outer, s in zip(around.box, inner, strict=True))
-    return Region(box=(box[0], box[1], box[2]), mask=np.ascontiguousarray(mask[inner]))
-
-
-def _corner(region: Region) -> NDArray[Any]:
+def _start(region: Region) -> NDArray[Any]:
     return np.array([s.start for s in region.box])
 
 
@@ -92,6 +117,6 @@ def _surface(region: Region) -> NDArray[Any]:
 
 def _gaps(points: NDArray[np.float64], organ: Region, grid: Grid) -> NDArray[np.float64]:
     """Distance in mm of world points from the nearest voxel centre of an organ's surface."""
-    tree = cKDTree(grid.world(_surface(organ) + _corner(organ)))
+    tree = cKDTree(grid.world(_surface(organ) + _start(organ)))
     distances, _ = tree.query(points)
     return np.asarray(distances, dtype=np.float64)

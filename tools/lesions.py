@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import cc3d
-import numpy as np
-
 from tools.base import Case, Maker, tool
-from tools.look import Look, cut_by, look
-from tools.ontology import SIDES, load_ontology
-from tools.shape import Diameters, centroid, eroded, in_plane_diameters, voxel_pitch
+from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, nothing
+from tools.look import look
+from tools.ontology import SIDES, is_pair, load_ontology
+from tools.shape import centroid, voxel_pitch
 from tools.structures import region as region_of
 from tools.types import Evidence, State
-from tools.volume import Grid, Region
 
 # Beyond this many, lesions are counted but not listed one by one.
 _LISTED = 200
 _UNPAIRED = "it does not belong to a paired organ"
 _NO_SIDES = "the organ beside it is not labelled by side"
-_METHOD = "connected components (26-neighbourhood) of the lesion labels above the size limit"
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """One connected component of a lesion label.
-
-    Attributes:
-        region: its mask.
-        volume: cm³.
-        cut: what cuts it off; empty where it is whole.
-    """
-
-    region: Region
-    volume: float
-    cut: tuple[str, ...]
-
-    def axes(self, grid: Grid) -> Diameters:
-        """In-plane diameters in mm."""
-        found = in_plane_diameters(self.region, grid)
-        assert found is not None
-        return found
-
-
-def components(case: Case, region: Region) -> list[Lesion]:
-    """Connected components of a mask, largest volume first (ties: by position, so the order is stable)."""
-    labelled, count = cc3d.connected_components(region.mask, connectivity=26, return_N=True)
-    boxes = cc3d.statistics(labelled)["bounding_boxes"]
-    per_voxel = case.scan.grid.voxel_volume / 1000.0
-    found = []
-    for index in range(1, count + 1):
-        inner = boxes[index]
-        box = tuple(
-            slice(outer.start + axis.start, outer.start + axis.stop)
-            for outer, axis in zip(region.box, inner, strict=True)
-        )
-        part = Region(box=(box[0], box[1], box[2]), mask=np.ascontiguousarray(labelled[inner] == index))
-        found.append(Lesion(part, part.voxels * per_voxel, cut_by(case, part)))
-    return sorted(found, key=lambda one: (-one.volume, tuple(axis.start for axis in one.region.box)))
 
 
 def _says(what: str, slice_note: str = "") -> dict[str, str]:
@@ -71,7 +28,7 @@ def _says(what: str, slice_note: str = "") -> dict[str, str]:
 
 
 @tool(
-    version="4",
+    version="5",
     reads=("scan", "labels", "settings"),
     says={
         "lesion_count": _says("number of {targets}"),
@@ -94,75 +51,44 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
         "lesion_count": "1", "largest_lesion_volume": "cm3", "largest_lesion_long_axis": "mm",
         "largest_lesion_short_axis": "mm", "longest_lesion_axis": "mm",
     }  # fmt: skip
-    found = look(case, structure)
-    if found.region is None:
+    found = lesion_list(case, structure)
+    if found.found.region is None:
         return _none(case, make, structure, found, units)
-    every = components(case, found.region)
-    limit = case.settings.min_lesion_mm3 / 1000.0
-    lesions = [one for one in every if one.volume >= limit]
-    small = len(every) - len(lesions)
-    more = "there are more components below the size limit, which are not counted" if small else None
-    note = "; ".join(part for part in (more, found.narrow) if part) or None
+    every, lesions, cut = found.every, found.lesions, found.cut
     rows = [_row(case, one) for one in lesions[:_LISTED]]
-    details: dict[str, Any] = {"lesions": rows, "below_limit": small, "limit_mm3": case.settings.min_lesion_mm3}
-    cut = _cut_reason(case, structure, every, found.missing)
+    details: dict[str, Any] = {"lesions": rows, "below_limit": found.below, "limit_mm3": case.settings.min_lesion_mm3}
     made = [
         make(
-            "lesion_count", structure, unit="1", method=_METHOD, details=details,
+            "lesion_count", structure, unit="1", method=METHOD, details=details,
             state=State.NOT_MEASURABLE if cut else State.MEASURED,
-            value=None if cut else len(lesions), lower_bound=len(lesions) if cut else None, reason=cut or note,
+            value=None if cut else len(lesions), lower_bound=len(lesions) if cut else None, reason=cut or found.note,
         )
     ]  # fmt: skip
     if not lesions:
         reason = "all of its components are below the size limit"
         made += [
-            make(q, structure, unit=units[q], state=State.NOT_MEASURABLE, reason=reason, method=_METHOD)
+            make(q, structure, unit=units[q], state=State.NOT_MEASURABLE, reason=reason, method=METHOD)
             for q in list(units)[1:]
         ]
         return made
     return [*made, *_largest(case, make, structure, every, cut), _longest(case, make, structure, lesions, cut)]
 
 
-def _none(case: Case, make: Maker, structure: str, found: Look, units: dict[str, str]) -> list[Evidence]:
-    state, reason = found.state, found.reason
-    asked = load_ontology().get(structure)
-    organ = asked.organ
-    if state is State.ABSENT and organ is None and asked.kind == "lesion":
-        state = State.NOT_ASSESSED
-        reason = "none was found where the labels could show one, but they do not cover the whole body"
-    elif state is State.ABSENT and organ is not None:
-        host = look(case, organ, with_lesions=True)
-        if host.region is None:
-            state, reason = State.NOT_ASSESSED, "its class is empty, but the organ itself was not found in the labels"
-        elif not host.whole:
-            state = State.NOT_MEASURABLE
-            reason = f"none was found, but of the organ only a part is seen: {host.incomplete_reason}"
+def _none(case: Case, make: Maker, structure: str, found: LesionList, units: dict[str, str]) -> list[Evidence]:
+    state, reason = nothing(case, structure, found.found)
     value = 0 if state is State.ABSENT else None
     return [
         make(
-            q, structure, unit=u, state=state, reason=reason, method=_METHOD,
+            q, structure, unit=u, state=state, reason=reason, method=METHOD,
             value=value if q == "lesion_count" else None,
         )
         for q, u in units.items()
     ]  # fmt: skip
 
 
-def _cut_reason(case: Case, structure: str, every: list[Lesion], missing: tuple[str, ...]) -> str | None:
-    if any(one.cut for one in every):
-        return "a lesion is cut off by the field of view, and there may be more beyond it"
-    organ = load_ontology().get(structure).organ
-    if organ is not None:
-        host = look(case, organ, with_lesions=True)
-        if host.cut:
-            return "the organ is cut off by the field of view, and there may be more beyond it"
-    if missing:
-        return f"this was not looked at, where there may be more: {', '.join(missing)}"
-    return None
-
-
 def _row(case: Case, one: Lesion) -> dict[str, Any]:
     where = centroid(one.region, case.scan.grid)
-    axes = one.axes(case.scan.grid)
+    axes = one.axes
     return {
         "volume_cm3": round(one.volume, 6),
         "long_axis_mm": round(axes.long_axis, 4),
@@ -173,23 +99,23 @@ def _row(case: Case, one: Lesion) -> dict[str, Any]:
     }
 
 
-def _longest(case: Case, make: Maker, structure: str, lesions: list[Lesion], cut: str | None) -> Evidence:
+def _longest(case: Case, make: Maker, structure: str, lesions: tuple[Lesion, ...], cut: str | None) -> Evidence:
     """The longest axis that any lesion has, which need not be that of the largest; a bound where more may be unseen."""
     grid = case.scan.grid
-    axes = max((one.axes(grid) for one in lesions), key=lambda one: one.long_axis)
+    axes = max((one.axes for one in lesions), key=lambda one: one.long_axis)
     length = round(axes.long_axis, 6)
     return make(
-        "longest_lesion_axis", structure, unit="mm", method=_METHOD + "; longest of all",
+        "longest_lesion_axis", structure, unit="mm", method=METHOD + "; longest of all",
         slice=case.scan.orientation.file_slice(axes.k), reason=cut,
         state=State.NOT_MEASURABLE if cut else State.MEASURED, value=None if cut else length,
         lower_bound=length if cut else None, uncertainty=None if cut else round(voxel_pitch(grid), 6),
     )  # fmt: skip
 
 
-def _largest(case: Case, make: Maker, structure: str, every: list[Lesion], cut: str | None) -> list[Evidence]:
+def _largest(case: Case, make: Maker, structure: str, every: tuple[Lesion, ...], cut: str | None) -> list[Evidence]:
     first = every[0]
     grid = case.scan.grid
-    axes = first.axes(grid)
+    axes = first.axes
     reason = None
     bounds = {"largest_lesion_volume": first.volume, "largest_lesion_long_axis": axes.long_axis}
     # A lesion that is cut off may be the largest one, whatever is seen of it.
@@ -197,15 +123,14 @@ def _largest(case: Case, make: Maker, structure: str, every: list[Lesion], cut: 
     if rivals:
         reason = "it is cut off by the field of view" if first.cut else "a lesion is cut off by the field of view"
         # The largest by volume need not be the longest: only what holds for each candidate is certain.
-        bounds["largest_lesion_long_axis"] = min(one.axes(grid).long_axis for one in (first, *rivals))
-    shell = first.region.voxels - int(np.count_nonzero(eroded(first.region, grid)))
+        bounds["largest_lesion_long_axis"] = min(one.axes.long_axis for one in (first, *rivals))
     k = case.scan.orientation.file_slice(axes.k)
     if reason is None and cut is not None:
         note: str | None = f"only what is seen counts: {cut}"
     else:
         note = reason
     rows = (
-        ("largest_lesion_volume", "cm3", first.volume, shell / 2 * grid.voxel_volume / 1000.0, None),
+        ("largest_lesion_volume", "cm3", first.volume, first.volume_pm, None),
         ("largest_lesion_long_axis", "mm", axes.long_axis, voxel_pitch(grid), k),
         ("largest_lesion_short_axis", "mm", axes.short_axis, voxel_pitch(grid), k),
     )
@@ -214,7 +139,7 @@ def _largest(case: Case, make: Maker, structure: str, every: list[Lesion], cut: 
         bound = round(bounds[quantity], 6) if reason and quantity in bounds else None
         made.append(
             make(
-                quantity, structure, unit=unit, method=_METHOD + "; largest by volume", slice=at,
+                quantity, structure, unit=unit, method=METHOD + "; largest by volume", slice=at,
                 state=State.NOT_MEASURABLE if reason else State.MEASURED,
                 value=None if reason else round(value, 6), lower_bound=bound,
                 uncertainty=None if reason else round(uncertainty, 6), reason=note,
@@ -250,7 +175,7 @@ def lesion_side(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     if asked.side is not None:
         return [make("side", structure, state=State.MEASURED, value=asked.side, method=method)]
     organ = ontology.get(asked.organ) if asked.organ else None
-    if organ is None or not organ.parts or asked.lesion_type is None:
+    if organ is None or not is_pair(organ.id) or asked.lesion_type is None:
         return [
             make("side", structure, state=State.NOT_MEASURABLE, reason=_UNPAIRED, method=method)
         ]  # fmt: skip

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tools.base import Case
-from tools.ontology import load_ontology
+from tools.ontology import Structure, load_ontology
 from tools.shape import grown, touched_faces, touches
+from tools.structure_parts import region_host
 from tools.structures import Resolved, Standing, region, resolve
 from tools.types import State
 from tools.volume import Region
@@ -25,6 +26,7 @@ class Look:
         region: its mask, None unless it is there.
         cut: what cuts it off ("superior", …, "the edge of the reconstruction"); empty where it is whole.
         missing: names of parts that no label covers.
+        none_found: whether classes of it were looked for and none of them has voxels, though it need not be absent.
         narrow: for a lesion that is there, a clause where only more special types were looked for.
     """
 
@@ -33,6 +35,7 @@ class Look:
     region: Region | None = None
     cut: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    none_found: bool = False
     narrow: str | None = None
 
     @property
@@ -77,6 +80,25 @@ def look(case: Case, structure: str, *, with_lesions: bool = False) -> Look:
     return Look(State.MEASURED, None, mask, cut_by(case, mask), missing, narrow)
 
 
+def host_of(case: Case, lesion: str) -> tuple[Structure, Look] | None:
+    """The organ in which a lesion would lie, and what is seen of it; None for lesions anywhere.
+
+    For a region of an organ that is not wholly seen by itself (nothing labels it), the organ counts.
+    """
+    ontology = load_ontology()
+    place = ontology.get(lesion).organ
+    if place is None:
+        return None
+    own = look(case, place, with_lesions=True)
+    above = region_host(place, ontology)
+    while not own.whole and above is not None:
+        seen = look(case, above, with_lesions=True)
+        if seen.region is not None and (seen.whole or own.region is None):
+            place, own = above, seen
+        above = region_host(above, ontology)
+    return ontology.get(place), own
+
+
 def tissue(case: Case, structure: str) -> Region | None:
     """Mask of an organ without its lesions, whether the labels carve them out of it or lay them over it.
 
@@ -91,10 +113,13 @@ def tissue(case: Case, structure: str) -> Region | None:
     declared = (ontology.get(name) for name in case.labels.entries)
     lesions = {one.id for one in declared if one.kind == "lesion" and one.organ is None}
     lesions |= {name for name in (*classes.classes, *classes.shared) if ontology.get(name).kind == "lesion"}
-    bare = mask.mask.copy()
-    for layer, value in sorted({key for name in lesions for key in case.labels.entries[name]}):
-        if (layer, value) in case.labels.boxes:
-            bare &= case.labels.layers[layer][mask.box] != value
+    own = {layer for layer, _ in resolve(case.labels, structure).keys}
+    over = sorted({key for name in lesions for key in case.labels.entries[name] if key in case.labels.boxes})
+    # Within one map a voxel has one label: lesions of the organ's own map are carved out of it already.
+    over = [key for key in over if own != {key[0]}]
+    bare = mask.mask.copy() if over else mask.mask
+    for layer, value in over:
+        bare &= case.labels.layers[layer][mask.box] != value
     return Region(mask.box, bare)
 
 
@@ -122,16 +147,20 @@ def _unseen(case: Case, resolved: Resolved) -> Look:
         Standing.NOT_LOOKED: f"the labels have no class for the {asked.name}, so nothing looked for it{_unnamed(case)}",
         Standing.NARROWER_ONLY: f"only this was looked for, and not found: {names(resolved.narrower_declared)}",
         Standing.TYPE_UNKNOWN: f"the labels show a {names(resolved.broader_found)}, but nothing tells its type",
-        Standing.SIDE_UNKNOWN: f"the labels show a {names(resolved.undivided)}, but nothing tells the sides apart",
+        Standing.SIDE_UNKNOWN: f"the labels show a {names(resolved.undivided)}, but nothing tells the "
+        + ("regions apart" if region_host(asked.organ or asked.id, ontology) else "sides apart"),
         Standing.PARTLY: "nothing was found where it was looked for, but this was not looked at: "
         + names(resolved.missing_parts),
     }
     if resolved.standing in reasons:
-        return Look(State.NOT_ASSESSED, reasons[resolved.standing])
+        none_found = resolved.standing is Standing.NARROWER_ONLY
+        return Look(State.NOT_ASSESSED, reasons[resolved.standing], none_found=none_found)
     if asked.kind != "lesion":
         problem = _out_of_view(case, resolved.structure)
         if problem is not None:
             return problem
+    if asked.kind == "lesion" and resolved.shared:
+        return Look(State.ABSENT, "none of the lesions that the labels show lies there")
     return Look(State.ABSENT, "the labels have a class for it, which is empty")
 
 

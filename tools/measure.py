@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tools.attenuation import attenuation_of
 from tools.base import Case, Maker, tool
-from tools.look import Look, look, tissue
+from tools.lesion_list import nothing
+from tools.look import Look, host_of, look, tissue
 from tools.ontology import load_ontology
-from tools.shape import eroded, in_plane_diameters, voxel_pitch
+from tools.shape import BoolArray, eroded, in_plane_diameters, voxel_pitch
 from tools.types import Evidence, State
 from tools.volume import Region
 
@@ -31,7 +31,7 @@ def _says(what: str, verb: str = "is") -> dict[str, str]:
 
 
 @tool(
-    version="4",
+    version="5",
     reads=("scan", "labels"),
     says={
         "volume": _says("volume"),
@@ -40,9 +40,9 @@ def _says(what: str, verb: str = "is") -> dict[str, str]:
         "hu_sd": _says("standard deviation of the attenuation"),
         "hu_median": _says("median attenuation"),
         "complete": {
-            "true": "The {target} lies completely within the scan.",
-            "false": "The {target} is not completely within the scan: {reason}.",
-            "not_assessed": "Whether the {target} lies completely within the scan was not assessed: {reason}.",
+            "true": "The scan covers the {target} completely.",
+            "false": "The scan does not cover the {target} completely: {reason}.",
+            "not_assessed": "Whether the scan covers the {target} completely was not assessed: {reason}.",
             "absent": _ABSENT,
         },
     },
@@ -61,15 +61,18 @@ def measure_structure(case: Case, make: Maker, *, structure: str) -> list[Eviden
     lesion = load_ontology().get(structure).kind == "lesion"
     whole = look(case, structure, with_lesions=not lesion)
     if whole.region is None:
-        common: dict[str, Any] = {"state": whole.state, "reason": whole.reason, "method": "label look-up"}
+        state, reason = nothing(case, structure, whole)
+        common: dict[str, Any] = {"state": state, "reason": reason, "method": "label look-up"}
         return [
             *(make(q, structure, unit="cm3" if q == "volume" else "HU", **common) for q in ("volume", *_HU_QUANTITIES)),
             make("complete", structure, **common),
         ]
     bare = whole.region if lesion else tissue(case, structure)
+    inner = eroded(whole.region, case.scan.grid)
+    same = bare is not None and bare.mask is whole.region.mask
     return [
-        *_volumes(case, make, structure, whole, None if lesion else bare),
-        *_attenuation(case, make, structure, whole, bare),
+        *_volumes(case, make, structure, whole, None if lesion else bare, inner),
+        *_attenuation(case, make, structure, whole, bare, inner if same else None),
         make(
             "complete", structure, state=State.MEASURED, value=whole.whole, reason=whole.incomplete_reason,
             method="contact of the mask with the border of the scan or with padding",
@@ -78,10 +81,11 @@ def measure_structure(case: Case, make: Maker, *, structure: str) -> list[Eviden
     ]  # fmt: skip
 
 
-def _volumes(case: Case, make: Maker, structure: str, whole: Look, bare: Region | None) -> list[Evidence]:
+def _volumes(
+    case: Case, make: Maker, structure: str, whole: Look, bare: Region | None, inner: BoolArray
+) -> list[Evidence]:
     assert whole.region is not None
     per_voxel = case.scan.grid.voxel_volume / 1000.0
-    inner = eroded(whole.region, case.scan.grid)
     shell = whole.region.voxels - int(np.count_nonzero(inner))
     volume = round(whole.region.voxels * per_voxel, 6)
     common: dict[str, Any] = {"unit": "cm3", "slice": None}
@@ -114,24 +118,23 @@ def _volumes(case: Case, make: Maker, structure: str, whole: Look, bare: Region 
 
 def _beyond(case: Case, structure: str) -> str | None:
     """What limits the volume of lesions that lie wholly in the scan, in an organ that does not."""
-    asked = load_ontology().get(structure)
-    if asked.kind == "lesion" and asked.organ is not None and look(case, asked.organ, with_lesions=True).cut:
+    host = host_of(case, structure) if load_ontology().get(structure).kind == "lesion" else None
+    if host is not None and host[1].cut:
         return "only what is seen counts: the organ is cut off by the field of view, and there may be more beyond it"
     return None
 
 
-def _attenuation(case: Case, make: Maker, structure: str, whole: Look, bare: Region | None) -> list[Evidence]:
-    values = _values(case, bare) if bare is not None else np.empty(0)
+def _attenuation(
+    case: Case, make: Maker, structure: str, whole: Look, bare: Region | None, inner: BoolArray | None
+) -> list[Evidence]:
+    found = attenuation_of(case, bare, inner)
     method = "statistics over the mask's voxels, lesions and padding excluded"
-    if bare is None or values.size == 0:
+    if found is None:
         reason = "no voxel is left after lesions and padding are excluded"
         return [
             make(q, structure, unit="HU", state=State.NOT_MEASURABLE, reason=reason, method=method)
             for q in _HU_QUANTITIES
         ]
-    mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-    core = _values(case, Region(bare.box, eroded(bare, case.scan.grid)))
-    partial = abs(float(core.mean(dtype=np.float64)) - mean) / 2 if core.size else deviation
     # Only the visible part of a structure that is cut off contributes; the mean is that part's.
     note = whole.incomplete_reason
     common: dict[str, Any] = {
@@ -139,21 +142,14 @@ def _attenuation(case: Case, make: Maker, structure: str, whole: Look, bare: Reg
         "state": State.MEASURED,
         "method": method,
         "reason": f"only the visible part counts: {note}" if note else None,
-        "details": {"voxels": int(values.size)},
+        "details": {"voxels": found.voxels},
     }
-    error = math.hypot(deviation / math.sqrt(values.size), partial)
+    error = round(found.error, 4)
     return [
-        make("hu_mean", structure, value=round(mean, 4), uncertainty=round(error, 4), **common),
-        make("hu_sd", structure, value=round(deviation, 4), **common),
-        make("hu_median", structure, value=round(float(np.median(values)), 4), uncertainty=round(error, 4), **common),
+        make("hu_mean", structure, value=round(found.mean, 4), uncertainty=error, **common),
+        make("hu_sd", structure, value=round(found.sd, 4), **common),
+        make("hu_median", structure, value=round(found.median, 4), uncertainty=error, **common),
     ]  # fmt: skip
-
-
-def _values(case: Case, region: Region) -> NDArray[Any]:
-    values: NDArray[Any] = case.scan.hu[region.box][region.mask]
-    if case.scan.padding is not None:
-        values = values[values != case.scan.padding]
-    return values
 
 
 @tool(

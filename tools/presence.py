@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 from tools.base import Case, Maker, tool
-from tools.look import Look, look
+from tools.lesion_list import only_grazed
+from tools.look import Look, host_of, look
 from tools.ontology import load_ontology
+from tools.structures import resolve
 from tools.types import Evidence, State
 
 
 @tool(
-    version="2",
+    version="3",
     reads=("scan", "labels"),
     says={
         "exists": {
@@ -53,33 +55,37 @@ def _present(case: Case, make: Maker, structure: str, found: Look) -> Evidence:
 
 
 def _lesion(case: Case, make: Maker, structure: str, found: Look) -> Evidence:
-    ontology = load_ontology()
-    lesion = ontology.get(structure)
     method = "lesion classes of the labels, by the ontology's is-a relation"
+    none = "its class is empty"
     if found.region is not None:
-        return _present(case, make, structure, found)
-    if found.state is not State.ABSENT:
-        return make("exists", structure, state=found.state, reason=found.reason, method=method)
-    if lesion.organ is None:
+        if not only_grazed(case, structure):
+            return _present(case, make, structure, found)
+        none = "only small fringes of lesions beside it reach into it"
+    elif found.state is not State.ABSENT:
+        details = {"none_found": True} if found.none_found else {}
+        return make("exists", structure, state=found.state, reason=found.reason, method=method, details=details)
+    elif case.labels is not None and resolve(case.labels, structure).shared:
+        none = "none of the lesions that the labels show lies there"
+    host = host_of(case, structure)
+    if host is None:
         return make(
             "exists", structure, state=State.NOT_ASSESSED, method=method,
             reason="none was found where the labels could show one, but they do not cover the whole body",
         )  # fmt: skip
-    host = look(case, lesion.organ, with_lesions=True)
-    if host.region is None:
+    organ, seen = host
+    if seen.region is None:
         return make(
             "exists", structure, state=State.NOT_ASSESSED, method=method,
-            reason=f"its class is empty, but the {ontology.get(lesion.organ).name} itself was not found in the labels",
+            reason=f"{none}, but the {organ.name} itself was not found in the labels",
         )  # fmt: skip
-    if not host.whole:
+    if not seen.whole:
         return make(
             "exists", structure, state=State.NOT_MEASURABLE, method=method,
-            reason=f"none was found, but of the {ontology.get(lesion.organ).name} only a part is seen: "
-            f"{host.incomplete_reason}",
+            reason=f"none was found, but of the {organ.name} only a part is seen: {seen.incomplete_reason}",
         )  # fmt: skip
     return make(
         "exists", structure, state=State.ABSENT, value=False, method=method,
-        reason="its class is empty and the whole organ is in the scan",
+        reason=f"{none} and the whole organ is in the scan",
     )  # fmt: skip
 
 

@@ -223,7 +223,8 @@ def _metal(scan: Scan, counts: Histogram) -> Evidence:
     limits: dict[str, JsonValue] = {"threshold_hu": METAL_HU, "minimum_mm3": MIN_MM3}
     clipped = judge_scale(counts, scan.padding).clipped[1]
     if clipped is not None and clipped < METAL_HU:
-        reason = f"values are cut off at {clipped:g} HU, below what tells metal from bone"
+        reason = "the values of the scan are cut off below what tells metal from bone"
+        limits["cut_off_hu"] = clipped
         return _make(scan, "metal", None, method, state=State.NOT_ASSESSED, reason=reason, details=limits)
     metal = find_metal(scan)
     if metal is None:

@@ -16,6 +16,8 @@ FACES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 BoolArray = NDArray[np.bool_]
 # Lengths in mm that differ by less are the same: of several slices the lowest is named.
 _SAME = 1e-9
+# Directions along which widths bound the longest distance of a slice, to half a percent.
+_DIRECTIONS = 16
 
 
 @dataclass(frozen=True)
@@ -94,20 +96,17 @@ def in_plane_diameters(region: Region, grid: Grid) -> Diameters | None:
     Returns:
         None for an empty mask.
     """
-    along = grid.affine[:3, :2]
     # Orthonormal basis of the slice plane: exact for oblique and sheared grids.
-    basis, to_plane = np.linalg.qr(along)
-    del basis
-    outlines = {
-        int(k): _outline(region.mask[:, :, k]) @ to_plane.T for k in np.flatnonzero(region.mask.any(axis=(0, 1)))
-    }
-    bounds = {k: float(np.linalg.norm(np.ptp(points, axis=0))) for k, points in outlines.items()}
+    to_plane = np.linalg.qr(grid.affine[:3, :2])[1]
+    slices = np.ascontiguousarray(region.mask.transpose(2, 0, 1))
+    at, bounds = _length_bounds(slices, to_plane)
     best: tuple[float, int, FloatArray, FloatArray] | None = None
     # Most promising slices first: few of them need a hull.
-    for k in sorted(outlines, key=lambda one: (-bounds[one], one)):
-        if best is not None and bounds[k] < best[0] - _SAME:
+    for order in np.lexsort((at, -bounds)):
+        k = int(at[order])
+        if best is not None and bounds[order] < best[0] - _SAME:
             break
-        hull = _hull(outlines[k])
+        hull = _hull(_outline(slices[k]) @ to_plane.T)
         length, direction = _farthest(hull)
         if best is None or length > best[0] + _SAME or (length > best[0] - _SAME and k < best[1]):
             best = (length, k, hull, direction)
@@ -115,6 +114,31 @@ def in_plane_diameters(region: Region, grid: Grid) -> Diameters | None:
         return None
     length, k, hull, direction = best
     return Diameters(length, _longest_chord(hull, np.array([-direction[1], direction[0]])), k + region.box[2].start)
+
+
+def _length_bounds(slices: BoolArray, to_plane: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+    """Slices with voxels (first axis of `slices`), and an upper bound in mm for the longest distance in each.
+
+    The width along the direction nearest to the longest distance falls short of it by the cosine of the angle
+    between them at most, and that angle is half of the step between the directions at most.
+    """
+    k, rows = np.nonzero(slices.any(axis=2))
+    lines = slices[k, rows]
+    # The farthest pixels of a slice are ends of its rows.
+    first = lines.argmax(axis=1)
+    last = lines.shape[1] - 1 - lines[:, ::-1].argmax(axis=1)
+    angles = np.arange(_DIRECTIONS) * (np.pi / _DIRECTIONS)
+    directions = to_plane.T @ np.stack([np.cos(angles), np.sin(angles)])  # mm per index step
+    one = np.outer(rows, directions[0])
+    other = one + np.outer(last, directions[1])
+    one += np.outer(first, directions[1])
+    at, starts = np.unique(k, return_index=True)
+    if not len(at):
+        return at, np.empty(0)
+    reach = np.maximum.reduceat(np.maximum(one, other), starts) - np.minimum.reduceat(np.minimum(one, other), starts)
+    # Pixels reach half a step beyond their centres at either end.
+    widths = reach + np.abs(directions).max(axis=0)
+    return at, widths.max(axis=1) / np.cos(np.pi / (2 * _DIRECTIONS))
 
 
 def _outline(image: BoolArray) -> FloatArray:
@@ -154,21 +178,17 @@ def _longest_chord(hull: FloatArray, direction: FloatArray) -> float:
     """Longest chord of a convex polygon along a unit direction; it always starts at a vertex."""
     across = np.array([direction[1], -direction[0]])
     position, height = hull @ across, hull @ direction
-    following = np.roll(np.arange(len(hull)), -1)
-    longest = 0.0
-    for at in position:
-        crossings: list[float] = []
-        for i, j in enumerate(following):
-            low, high = sorted((position[i], position[j]))
-            if low - 1e-9 <= at <= high + 1e-9:
-                if high - low < 1e-9:
-                    crossings += [float(height[i]), float(height[j])]
-                else:
-                    share = (at - position[i]) / (position[j] - position[i])
-                    crossings.append(float(height[i] + share * (height[j] - height[i])))
-        if crossings:
-            longest = max(longest, max(crossings) - min(crossings))
-    return longest
+    other, top = np.roll(position, -1), np.roll(height, -1)
+    # One row for each vertex, one column for each edge: where the line through the vertex crosses the edge.
+    at = position[:, None]
+    crossed = (np.minimum(position, other) - _SAME <= at) & (at <= np.maximum(position, other) + _SAME)
+    along = np.abs(other - position) < _SAME
+    share = (at - position) / np.where(along, 1.0, other - position)
+    where = height + share * (top - height)
+    # An edge along the line lies on it as a whole.
+    high = np.where(crossed, np.where(along, np.maximum(height, top), where), -np.inf).max(axis=1)
+    low = np.where(crossed, np.where(along, np.minimum(height, top), where), np.inf).min(axis=1)
+    return max(float((high - low).max()), 0.0)
 
 
 def voxel_pitch(grid: Grid) -> float:

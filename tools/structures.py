@@ -12,10 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tools.lesion_sides import divisible, merge_regions, share_of_part
+from tools.explained import unexplained
+from tools.lesion_sides import divisible, share_of_part
+from tools.masks import merge_regions
 from tools.ontology import Ontology, Structure, load_ontology
-from tools.structure_parts import Key, cover, filled, parts_of
+from tools.structure_parts import Key, cover, filled, holds, parts_of
 from tools.volume import LabelSet, Region
+
+_RECENT = ("recent regions",)
+_KEPT, _KEPT_VOXELS = 4, 1 << 24
 
 
 class Standing(StrEnum):
@@ -97,6 +102,15 @@ def resolve(labels: LabelSet, structure: str, *, with_lesions: bool = False) -> 
             "lesion" for lesions anywhere), or a name of the user's own.
         with_lesions: for an organ, join the lesions that lie in it: label maps carve them out of the organ.
     """
+    # Every tool begins here: what the labels say of a structure is worked out once.
+    key = ("resolve", structure, "with lesions" if with_lesions else "")
+    if key not in labels.memo:
+        labels.memo[key] = _resolved(labels, structure, with_lesions)
+    found: Resolved = labels.memo[key]
+    return found
+
+
+def _resolved(labels: LabelSet, structure: str, with_lesions: bool) -> Resolved:
     ontology = load_ontology()
     asked = ontology.get(structure)
     if asked.kind == "lesion":
@@ -124,11 +138,19 @@ def region(labels: LabelSet, structure: str, *, with_lesions: bool = False) -> R
     Lesions of a class that spans both sides are assigned component by component to the part they lie nearest to.
     """
     resolved = resolve(labels, structure, with_lesions=with_lesions)
-    ontology = load_ontology()
-    place = ontology.get(structure).organ or structure
+    place = load_ontology().get(structure).organ or structure
+    wanted = (resolved.keys, resolved.shared, place if resolved.shared else "")
+    # Several tools look at one structure in turn: the last few masks are kept, if they are not large.
+    recent: tuple[tuple[object, Region], ...] = labels.memo.get(_RECENT, ())
+    for key, known in recent:
+        if key == wanted:
+            return known
     pieces = [labels.region(resolved.keys)] if resolved.keys else []
     pieces += [share_of_part(labels, one, place) for one in resolved.shared]
-    return merge_regions([piece for piece in pieces if piece is not None])
+    found = merge_regions([piece for piece in pieces if piece is not None])
+    if found is not None and found.mask.size <= _KEPT_VOXELS:
+        labels.memo[_RECENT] = (*recent[1 - _KEPT :], (wanted, found))
+    return found
 
 
 def _keys(labels: LabelSet, classes: tuple[str, ...], keys: tuple[Key, ...] = ()) -> tuple[Key, ...]:
@@ -156,9 +178,9 @@ def _lesions_within(labels: LabelSet, organ: Structure, ontology: Ontology) -> t
         lesion = ontology.get(ident)
         if lesion.kind != "lesion" or lesion.organ is None:
             continue
-        if lesion.organ in parts_of(organ.id, ontology):
+        if holds(organ.id, lesion.organ, ontology):
             inside.append(ident)
-        elif organ.id in parts_of(lesion.organ, ontology):
+        elif holds(lesion.organ, organ.id, ontology):
             shared.append(ident)
     return tuple(inside), tuple(shared)
 
@@ -170,7 +192,7 @@ def _lesion(labels: LabelSet, asked: Structure, ontology: Ontology) -> Resolved:
     same = [one for one in declared if kind in ontology.ancestors(one.lesion_type or "")]
     general = [one for one in declared if one.lesion_type in above]
     if asked.organ is None:
-        return _anywhere(labels, asked, same, general)
+        return _anywhere(labels, asked, same, general, declared)
     organ = asked.organ
     inside, whole = _places(organ, same, ontology)
     shared, undivided = _divided(labels, organ, whole, ontology)
@@ -192,7 +214,7 @@ def _lesion(labels: LabelSet, asked: Structure, ontology: Ontology) -> Resolved:
         missing_parts=tuple(ontology.lesion_id(kind, part) for part in missing),
         exact_or_broader_declared=able,
         narrower_declared=tuple(one for one in inside + whole if one not in able),
-        broader_found=(*broader, *broad_undivided),
+        broader_found=unexplained(labels, (*broader, *broad_undivided), kind, declared, ontology),
         undivided=undivided,
         unlocated=tuple(one.id for one in declared if one.organ is None and filled(labels, one.id)),
     )
@@ -209,7 +231,10 @@ def _divided(
     )
 
 
-def _anywhere(labels: LabelSet, asked: Structure, same: list[Structure], general: list[Structure]) -> Resolved:
+def _anywhere(
+    labels: LabelSet, asked: Structure, same: list[Structure], general: list[Structure], declared: list[Structure]
+) -> Resolved:
+    ontology = load_ontology()
     classes = tuple(one.id for one in same)
     broader = [one for one in general if one.lesion_type != asked.lesion_type]
     return Resolved(
@@ -220,7 +245,9 @@ def _anywhere(labels: LabelSet, asked: Structure, same: list[Structure], general
         found=_any_filled(labels, classes),
         exact_or_broader_declared=tuple(one.id for one in general),
         narrower_declared=tuple(one.id for one in same if one not in general),
-        broader_found=tuple(one.id for one in broader if filled(labels, one.id)),
+        broader_found=unexplained(
+            labels, [one.id for one in broader if filled(labels, one.id)], asked.lesion_type or "", declared, ontology
+        ),
         unlocated=tuple(one.id for one in same if one.organ is None and filled(labels, one.id)),
         looked_in=tuple(sorted({one.organ for one in general if one.organ})),
     )
@@ -228,11 +255,8 @@ def _anywhere(labels: LabelSet, asked: Structure, same: list[Structure], general
 
 def _places(organ: str, lesions: list[Structure], ontology: Ontology) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Lesion classes that lie within an organ (or are the same), and those of a larger whole around it."""
-    within = parts_of(organ, ontology)
-    inside = tuple(one.id for one in lesions if one.organ in within)
-    whole = tuple(
-        one.id for one in lesions if one.organ and one.organ not in within and organ in parts_of(one.organ, ontology)
-    )
+    inside = tuple(one.id for one in lesions if one.organ and holds(organ, one.organ, ontology))
+    whole = tuple(one.id for one in lesions if one.organ and one.id not in inside and holds(one.organ, organ, ontology))
     return inside, whole
 
 

@@ -45,7 +45,10 @@ class Grid:
 
     def world(self, ijk: NDArray[Any]) -> FloatArray:
         """World mm of voxel indices; `ijk` has shape (..., 3)."""
-        return np.asarray(ijk, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        # Axis by axis: three columns are too few for a matrix product, which takes four times as long.
+        ijk = np.asarray(ijk)
+        i, j, k = (ijk[..., axis].astype(np.float64) for axis in range(3))
+        return np.stack([i * row[0] + j * row[1] + k * row[2] + row[3] for row in self.affine[:3]], axis=-1)
 
     def same_as(self, other: Grid, tolerance_voxels: float = 1e-2) -> bool:
         """Whether both grids place every voxel at the same world position, to a fraction of a voxel."""
@@ -167,6 +170,14 @@ class LabelSet:
     notes: tuple[str, ...] = ()
 
     @cached_property
+    def memo(self) -> dict[tuple[str, ...], Any]:
+        """What several tools need and one of them has worked out from these labels, by what it is.
+
+        Threads that work out the same thing at once both store the same result.
+        """
+        return {}
+
+    @cached_property
     def boxes(self) -> dict[tuple[int, int], Box]:
         """Bounding box of every label that has voxels, found in one pass per layer."""
         from scipy import ndimage  # noqa: PLC0415  (heavy import, only where boxes are needed)
@@ -185,10 +196,10 @@ class LabelSet:
             return None
         box = tuple(slice(min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)) for axis in range(3))
         mask = np.zeros(tuple(s.stop - s.start for s in box), dtype=np.bool_)
-        for layer in sorted({key[0] for key in keys}):
-            values = [value for index, value in keys if index == layer]
-            crop = self.layers[layer][box]
-            mask |= (crop == values[0]) if len(values) == 1 else np.isin(crop, values)
+        for layer, value in dict.fromkeys(key for key in keys if key in self.boxes):
+            own = self.boxes[layer, value]  # each label within its own box: small ones cost little
+            inner = tuple(slice(one.start - low.start, one.stop - low.start) for one, low in zip(own, box, strict=True))
+            mask[inner] |= self.layers[layer][own] == value
         return Region(box=(box[0], box[1], box[2]), mask=mask)
 
     @cached_property

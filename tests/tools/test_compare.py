@@ -149,6 +149,28 @@ def test_equals_have_no_extreme() -> None:
     assert derive("extreme", items=volumes(10, 10, 5), comparator="lt").value == "pancreas"
 
 
+def test_lesions_that_are_absent_count_as_none_beside_others() -> None:
+    absent = missing("volume", "kidney_lesion", State.ABSENT)
+    there = measured("volume", "liver_lesion", 12.0)
+    assert derive("extreme", items=[absent, there], comparator="gt").value == "liver lesion"
+    assert derive("extreme", items=[absent, there], comparator="lt").value == "kidney lesion"
+    assert derive("extreme", items=[absent], comparator="gt").state is State.ABSENT
+    unseen = missing("volume", "kidney_lesion", State.NOT_ASSESSED)
+    assert derive("extreme", items=[unseen, there], comparator="gt").state is State.NOT_ASSESSED
+    # an organ that is absent has no volume to compare
+    organ = missing("volume", "spleen", State.ABSENT)
+    assert derive("extreme", items=[organ, there], comparator="gt").state is State.ABSENT
+
+
+def test_the_greatest_share_is_told_by_its_organ() -> None:
+    shares = [
+        measured("volume_share", f"{lesion}+{organ}", value, unit="%")
+        for lesion, organ, value in (("liver_lesion", "liver", 1.0), ("pancreas_lesion", "pancreas", 8.0))
+    ]
+    made = derive("extreme", items=shares, comparator="gt")
+    assert (made.value, made.details["structure"]) == ("pancreas", "pancreas")
+
+
 def test_a_close_race_is_borderline() -> None:
     x, y = measured("volume", "liver", 100.0, margin=2.0), measured("volume", "spleen", 101.0, margin=2.0)
     assert derive("extreme", items=[x, y], comparator="gt").details["borderline"] is True

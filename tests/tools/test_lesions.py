@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.case_make import boxes_case, run
 from tools.base import Case, CaseSettings
-from tools.lesions import components
+from tools.lesion_list import components
 from tools.look import look
 from tools.types import Evidence, State
 

@@ -1,0 +1,52 @@
+"""Putting cropped masks together and cutting them out."""
+
+from __future__ import annotations
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tools.volume import Region
+
+
+def merge_regions(regions: list[Region]) -> Region | None:
+    """Union of regions as one cropped mask, or None for an empty list."""
+    if len(regions) < 2:
+        return regions[0] if regions else None
+    low = [min(r.box[axis].start for r in regions) for axis in range(3)]
+    high = [max(r.box[axis].stop for r in regions) for axis in range(3)]
+    mask = np.zeros([b - a for a, b in zip(low, high, strict=True)], dtype=np.bool_)
+    for one in regions:
+        inner = tuple(slice(s.start - a, s.stop - a) for s, a in zip(one.box, low, strict=True))
+        mask[inner] |= one.mask
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    return Region(box=(box[0], box[1], box[2]), mask=mask)
+
+
+def cropped(around: Region, mask: NDArray[np.bool_]) -> Region | None:
+    """A mask in the box of a region, cropped to what it holds; None where it is empty."""
+    found = ndimage.find_objects(mask.view(np.uint8))
+    if not found:
+        return None
+    inner = found[0]
+    box = tuple(slice(outer.start + s.start, outer.start + s.stop) for outer, s in zip(around.box, inner, strict=True))
+    return Region(box=(box[0], box[1], box[2]), mask=np.ascontiguousarray(mask[inner]))
+
+
+def connected(region: Region) -> list[Region]:
+    """The 26-connected components of a mask, each cropped to its own box."""
+    labelled, count = cc3d.connected_components(region.mask, connectivity=26, return_N=True)
+    found = []
+    for index, inner in enumerate(cc3d.statistics(labelled)["bounding_boxes"][1 : count + 1], start=1):
+        box = tuple(slice(one.start + s.start, one.start + s.stop) for one, s in zip(region.box, inner, strict=True))
+        part = np.ascontiguousarray(labelled[inner] == index)
+        found.append(Region(box=(box[0], box[1], box[2]), mask=part))
+    return found
+
+
+def voxels_of(region: Region) -> NDArray[np.intp]:
+    """Indices in the whole grid of a mask's voxels; shape (n, 3)."""
+    at: NDArray[np.intp] = np.argwhere(region.mask)
+    at += np.array([s.start for s in region.box])
+    return at
