@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from agent.errors import UsageError
+from agent.interpret.categories import is_wanted
 from agent.interpret.clauses import sentence
 from agent.interpret.follow_up import Antecedent, last_question
+from agent.interpret.for_options import for_options, offered_structures
+from agent.interpret.grounds import with_nor, without_grounds
+from agent.interpret.items import Item
 from agent.interpret.match import Fit, Misfit
 from agent.interpret.nearest import likely_typo, nearest_questions
 from agent.interpret.options import OptionChoice, choose_option
-from agent.interpret.reading import Item, read, user_names
+from agent.interpret.reading import read, user_names
 from agent.interpret.scan_words import Token, tokenise
+from agent.interpret.short_names import short_names
 from agent.query import NotUnderstood, Query
 
-__all__ = ["OptionChoice", "choose_option", "interpret"]
+__all__ = ["OptionChoice", "choose_option", "interpret", "is_wanted"]
 
 MAX_CHARACTERS = 2000
 MAX_QUESTIONS = 12
@@ -27,7 +32,7 @@ _SAYS_NOTHING = ("polite", "joint", "mark", "tag")
 
 
 def interpret(
-    text: str, *, previous: Sequence[Query] = (), available: Collection[str] = ()
+    text: str, *, previous: Sequence[Query] = (), available: Collection[str] = (), options: Sequence[str] = ()
 ) -> list[Query | NotUnderstood]:
     """Understand the questions of a text.
 
@@ -38,6 +43,8 @@ def interpret(
         available: identifiers of the structures labelled in the scan: names that only the user knows are
             found by them, and the nearest questions speak of them. They never change what is understood
             otherwise.
+        options: choices of a multiple-choice question: they may name the structures that are compared, and tell
+            which of two kinds of answer is meant.
 
     Returns:
         in the order of the text, a query per question (one per structure where several are asked about), or
@@ -51,16 +58,21 @@ def interpret(
     names = user_names(available)
     entries: list[Query | NotUnderstood] = []
     before = last_question(previous, names)
+    choices = offered_structures(options)
     sentences = _sentences(tokenise(text))
     if len(sentences) > MAX_QUESTIONS * 4:
         raise UsageError(f"Please ask at most {MAX_QUESTIONS} questions at once.")
     for tokens in sentences:
-        items = read([token for token in tokens if token.text not in _STOPS], names)
+        near = short_names(before.structures) if before else {}
+        words = [token for token in tokens if token.text not in _STOPS]
+        items = with_nor(without_grounds(read(words, {**near, **names})))
         if not items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in items):
             continue
-        for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part)):  # type: ignore[misc]
+        for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part), choices):  # type: ignore[misc]
             if isinstance(piece.found, Fit):
-                entries += piece.found.queries
+                entries += (
+                    [for_options(query, options) for query in piece.found.queries] if options else piece.found.queries
+                )
                 before = Antecedent(piece.found.queries, piece.said)
             else:
                 here = _slice(text, tokens, piece.items)

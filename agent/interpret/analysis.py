@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
+from agent.interpret.grounds import GROUNDS
+from agent.interpret.items import Item
 from agent.interpret.lexicon import Group, load_lexicon
 from agent.interpret.meaning import Meaning, Slot
-from agent.interpret.reading import Item
 from agent.interpret.senses import Sensed, senses, slots_of, without_lead
-from tools.ontology import load_ontology
+from agent.interpret.standing_for import carried, in_lobes, on_either_side, shared
+from tools.ontology import is_pair, load_ontology
 
 _OPENERS = frozenset({"is", "are", "do", "does", "can", "has", "have", "was", "were", "did", "could"})
+_COUNTED = frozenset({("COUNT",), ("PERCENT",)})
+_WHY = ("WHY",)
 _BARE = frozenset({"structure", "side", "article", "preposition", "joint", "polite", "mark", "one"})
 
 
@@ -36,21 +42,27 @@ def analyse(items: Sequence[Item]) -> Meaning:
         implied.add("HOW_MUCH")
     denials = _denials(kept, groups)
     flips = denials + sum(g.negates for g in groups)
-    slots = slots_of(kept)
+    slots, either = shared(kept, slots_of(kept), groups)
+    slots, unclear = carried(kept, slots, groups)
+    slots = in_lobes(kept, _in_segments(kept, slots), groups)
     asks = _asks(kept, groups, counted)
     if _asks_side(kept):
         implied.add("SIDE")
-    elif lesion := _lesion_on_either_side(slots):
+    elif lesion := on_either_side(kept, slots, groups):
         slots, asks = (lesion,), "name"
         implied |= {"WHICH", "SIDE"}
     if any(item.role == "structure" and "volume" in item.text.split() for item in items):
         implied.add("VOLUME")
+    if any(item.plural and any(load_ontology().get(i).kind == "lesion" for i in item.structures) for item in items):
+        implied.add("PLURAL")
+    explain = any(g.concepts == _WHY for g in groups)
     return Meaning(
         items=tuple(items),
-        groups=tuple(g for g in groups if g.concepts not in {("NOT",), ("NT",)}),
+        groups=tuple(g for g in groups if g.concepts not in {("NOT",), ("NT",), _WHY}),
         implied=frozenset(implied),
         slots=slots,
         value=numbers[0].value if numbers else None,
+        upper=numbers[0].upper if numbers else None,
         value_unit=numbers[0].unit if numbers else None,
         numbers=len(numbers),
         unit=units[0] if units else None,
@@ -61,9 +73,16 @@ def analyse(items: Sequence[Item]) -> Meaning:
         request=any(role in {"what", "request"} for _, role in kept) or any(g.asks for g in groups),
         scan=any(role == "scan" for _, role in kept),
         led=led,
+        explain=explain,
         bare=all(role in _BARE for _, role in kept) and bool(slots),
         chosen=_chosen(items, slots),
-        unknown=(*(item.text for item, role in kept if role == "unknown"), *_change(kept)),
+        unknown=(
+            *(item.text for item, role in kept if role == "unknown"),
+            *_change(kept),
+            *_counted_organs(kept),
+            *(["that of"] if unclear else []),
+            *_listed(kept, either),
+        ),
     )
 
 
@@ -73,6 +92,22 @@ def _counted_units(kept: Sequence[Sensed]) -> bool:
         if role == "concept" and first.group and first.group.concepts == ("COUNT",):
             return other == "unit" or (other == "concept" and then.text in {"hu", "hounsfield units"})
     return False
+
+
+def _listed(kept: Sequence[Sensed], unclear: bool) -> tuple[str, ...]:
+    """The lesion and organs of which it is unclear whether the lesion is in all of them."""
+    return tuple(item.text for item, _ in kept if unclear and len(item.structures) > 1)
+
+
+def _counted_organs(kept: Sequence[Sensed]) -> tuple[str, ...]:
+    """Words that count organs ("how many kidneys have a cyst?"), which are no lesions."""
+    told = [item for item, role in kept if role not in {"article", "preposition"}]
+    ontology = load_ontology()
+    return tuple(
+        f"{first.text} {then.text}" for first, then in pairwise(told)
+        if first.text == "how many" and then.role == "structure" and then.plural
+        and all(ontology.get(i).kind != "lesion" for i in then.structures)
+    )  # fmt: skip
 
 
 def _denials(kept: Sequence[Sensed], groups: Sequence[Group]) -> int:
@@ -109,35 +144,49 @@ def _change(kept: Sequence[Sensed]) -> tuple[str, ...]:
 
 
 def _asks(kept: Sequence[Sensed], groups: Sequence[Group], counted: bool) -> str | None:
-    asked = {g.asks for g in groups if g.asks}
+    told = [
+        (item, role) for item, role in kept
+        if role not in {"polite", "joint", "mark"} and not (item.group and set(item.group.concepts) <= GROUNDS)
+    ]  # fmt: skip
+    opens = bool(told) and told[0][1] in {"aux", "concept"} and told[0][0].text.split()[0] in _OPENERS
+    compared = opens and any(item.role == "number" for item, _ in kept)
+    asked = {
+        g.asks for g in groups
+        if g.asks and not (opens and g.concepts in _COUNTED) and not (compared and g.asks == "value")
+    }  # fmt: skip
     if "name" in asked:
         return "name"
     if asked or counted or any(role == "what" for _, role in kept):
         return "value"
-    told = [(item, role) for item, role in kept if role not in {"polite", "joint", "mark"}]
-    opens = told and told[0][1] in {"aux", "concept"} and told[0][0].text.split()[0] in _OPENERS
     return "yesno" if opens else None
+
+
+def _in_segments(kept: Sequence[Sensed], slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """Lesions of the liver where segments are spoken of and no organ ("which segment has the most lesions?")."""
+    segments = any(role == "concept" and re.search(r"\bsegments?\b", item.text) for item, role in kept)
+    ontology = load_ontology()
+    structures = [ontology.get(i) for slot in slots if slot.role == "structure" for i in slot.ids]
+    if not segments or any(one.kind != "lesion" or one.organ is not None for one in structures):
+        return slots
+    if not slots:
+        return (Slot(("liver",), kept[-1][0].end, kept[-1][0].end),)
+    return tuple(
+        replace(slot, ids=tuple(ontology.lesion_id(ontology.get(i).lesion_type or i, "liver") for i in slot.ids))
+        if slot.role == "structure" else slot for slot in slots
+    )  # fmt: skip
 
 
 def _asks_side(kept: Sequence[Sensed]) -> bool:
     """Whether "which" belongs to something with sides ("which kidney has the cyst?")."""
     return any(
         item.group is not None and item.group.concepts == ("WHICH",)
-        and any(load_ontology().get(i).parts and f"{i}_left" in load_ontology().structures for i in then.structures)
+        and any(is_pair(i) for i in then.structures)
         for (item, _), (then, _) in pairwise(kept)
     )  # fmt: skip
-
-
-def _lesion_on_either_side(slots: Sequence[Slot]) -> Slot | None:
-    """The lesion whose side is asked for by naming both ("is the kidney cyst left or right?")."""
-    if len(slots) != 3 or [slot.role for slot in slots] != ["structure", "side", "side"]:
-        return None
-    lesion = load_ontology().get(slots[0].ids[0]).kind == "lesion"
-    return slots[0] if lesion and slots[2].joined and slots[1].ids != slots[2].ids else None
 
 
 def _chosen(items: Sequence[Item], slots: Sequence[Slot]) -> bool:
     spans = [(slots[0].at, slots[-1].end)] if slots else []
     return any(
         start <= item.start < end and "or" in item.text.split() for item in items for start, end in spans
-    ) or any(load_ontology().get(i).parts and " or " in f" {item.text} " for item in items for i in item.structures)
+    ) or any(is_pair(i) and " or " in f" {item.text} " for item in items for i in item.structures)

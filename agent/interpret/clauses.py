@@ -8,14 +8,17 @@ from itertools import combinations, pairwise
 
 from agent.interpret.analysis import analyse
 from agent.interpret.follow_up import Antecedent, understand
+from agent.interpret.grounds import GROUNDS
+from agent.interpret.items import Item
 from agent.interpret.match import Fit, Misfit, match
 from agent.interpret.meaning import Meaning
-from agent.interpret.reading import Item
 from agent.query import Query, load_kinds
 
 _OPENING_WORDS = frozenset({"is", "are", "do", "does", "can", "could", "has", "have", "was", "were", "did"})
 _NO_QUESTION = frozenset({"THAN", "WHICH"})
 _MOST_JOINTS = 6
+_EXTREMES = frozenset({"LARGEST", "SMALLEST"})
+_WITHIN = frozenset({"in", "within", "inside", "for"})
 TextOf = Callable[[Sequence[Item]], str]
 
 
@@ -28,7 +31,9 @@ class Piece:
     said: Meaning | None = None
 
 
-def sentence(items: Sequence[Item], before: Antecedent | None, text_of: TextOf) -> list[Piece]:
+def sentence(
+    items: Sequence[Item], before: Antecedent | None, text_of: TextOf, choices: Sequence[str] = ()
+) -> list[Piece]:
     """The questions of one sentence.
 
     A question that is not understood takes the whole sentence with it where its odd words may say something
@@ -37,10 +42,13 @@ def sentence(items: Sequence[Item], before: Antecedent | None, text_of: TextOf) 
     parts = list(_questions(items))
     pieces: list[Piece] = []
     for n, part in enumerate(parts):
-        found = _part(part, before, text_of, continued=n > 0)
+        found = _part(part, before, text_of, choices, continued=n > 0)
         pieces += found
         last = found[-1]
         before = Antecedent(last.found.queries, last.said) if isinstance(last.found, Fit) else None
+    if len(pieces) > 1 and len({_against_earlier(piece) for piece in pieces}) > 1:
+        reason = "It is unclear which of its questions compare with the earlier scan"
+        return [Piece(tuple(items), Misfit(reason))]
     first_bad = next((piece for piece in pieces if isinstance(piece.found, Misfit)), None)
     if first_bad is not None and len(parts) > 1:
         leads = first_bad is pieces[0] and not _opens(first_bad.items)
@@ -50,6 +58,11 @@ def sentence(items: Sequence[Item], before: Antecedent | None, text_of: TextOf) 
     return pieces
 
 
+def _against_earlier(piece: Piece) -> bool:
+    """Whether a question names the earlier scan, which may be meant for its neighbours as well."""
+    return any(item.group is not None and "PRIOR" in item.group.concepts for item in piece.items)
+
+
 def _questions(items: Sequence[Item]) -> Iterator[list[Item]]:
     """Divide where a joint is followed by the beginning of another question ("… and is the spleen …")."""
     start = 0
@@ -57,11 +70,25 @@ def _questions(items: Sequence[Item]) -> Iterator[list[Item]]:
         if not _is_joint(item) or n <= start or not _opens(items[n + 1 :]):
             continue
         left = items[start:n]
+        if item.text == "," and _ends_aside(left):
+            continue
         told = {c for i in left if i.group for c in i.group.concepts} - _NO_QUESTION
+        if told and (told <= GROUNDS or _both_alike(items[n + 1 :])):
+            continue
         if told or (item.text != "," and any(_opens([i]) for i in left)):
             yield list(left)
             start = n + 1
     yield list(items[start:])
+
+
+def _ends_aside(left: Sequence[Item]) -> bool:
+    """Whether words before a comma end with a unit between commas: "at which depth, in percent, does it lie?"."""
+    if not left or not (left[-1].unit or (left[-1].group and "PERCENT" in left[-1].group.concepts)):
+        return False
+    before = left[:-1]
+    while before and before[-1].is_filler("preposition") and not _is_joint(before[-1]):
+        before = before[:-1]
+    return bool(before) and before[-1].text == ","
 
 
 def _is_joint(item: Item) -> bool:
@@ -79,6 +106,15 @@ def _opens(items: Sequence[Item]) -> bool:
     return False
 
 
+def _both_alike(items: Sequence[Item]) -> bool:
+    """Whether words only offer one more answer: "which is larger, or are they about the same?"."""
+    concepts = {c for item in items if item.group for c in item.group.concepts}
+    rest = [item for item in items if item.group is None]
+    return concepts == {"SAME"} and all(
+        item.is_filler("aux", "pronoun", "article", "joint") or item.role == "side" for item in rest
+    )
+
+
 def _trails(piece: Piece) -> bool:
     """Whether the unknown words come after a complete question, so that they may qualify all of the sentence."""
     unknown = piece.found.unknown if isinstance(piece.found, Misfit) else ()
@@ -86,12 +122,14 @@ def _trails(piece: Piece) -> bool:
     return at > 0 and isinstance(match(analyse(piece.items[:at]), (), ""), Fit)
 
 
-def _part(items: Sequence[Item], before: Antecedent | None, text_of: TextOf, *, continued: bool) -> list[Piece]:
+def _part(
+    items: Sequence[Item], before: Antecedent | None, text_of: TextOf, choices: Sequence[str] = (), *, continued: bool
+) -> list[Piece]:
     """One question, or several that share words ("volume and mean HU of the liver")."""
     text, meaning = text_of(items), analyse(items)
     if continued:
         meaning = replace(meaning, led=True)
-    whole = understand(meaning, before, text)
+    whole = understand(meaning, before, text, choices)
     if isinstance(whole, Fit) or meaning.unknown:
         return [Piece(tuple(items), whole, meaning)]
     joints = [n for n, item in enumerate(items) if _is_joint(item) and 0 < n < len(items) - 1]
@@ -126,6 +164,7 @@ def _shared(items: Sequence[Item], cut: Sequence[int], before: Antecedent | None
     first = complete[0] if complete else 0
     for n in range(first - 1, -1, -1):
         right = found[n + 1]
+        meanings[n] = _of_the_largest(meanings[n], meanings[n + 1])
         found[n] = _fit(understand(meanings[n], Antecedent(right.queries, meanings[n + 1]), text)) if right else None
     if not complete:
         found[0] = _fit(understand(meanings[0], before, text))
@@ -135,10 +174,33 @@ def _shared(items: Sequence[Item], cut: Sequence[int], before: Antecedent | None
             if not meanings[n].slots and right and _structures(right) != _structures(left):
                 return None
             found[n] = _fit(understand(meanings[n], Antecedent(left.queries, meanings[n - 1]), text))
+            if found[n] and _takes_an_organ_for_its_lesion(meanings[n], found[n]):
+                return None
     fits = [fit for fit in found if fit]
     if len(fits) < len(runs) or _scopes_clash(fits, meanings):
         return None
     return [Piece(tuple(run), fit, meaning) for run, fit, meaning in zip(runs, fits, meanings, strict=True)]
+
+
+def _of_the_largest(meaning: Meaning, right: Meaning) -> Meaning:
+    """In "the volume and the diameter of the largest lesion" both are asked of the largest one."""
+    told = [item for item in right.items if not item.is_filler("article", "preposition") or item.group]
+    largest = next(
+        (
+            item.group for item, then in pairwise(told)
+            if item.group and set(item.group.concepts) <= _EXTREMES and then.role in {"structure", "side"}
+        ),
+        None,
+    )  # fmt: skip
+    said = any(_EXTREMES & set(group.concepts) for group in meaning.groups)
+    return meaning if largest is None or said or meaning.slots else replace(meaning, groups=(*meaning.groups, largest))
+
+
+def _takes_an_organ_for_its_lesion(meaning: Meaning, found: Fit | None) -> bool:
+    """In "the volume of the largest liver lesion and of the spleen" the spleen itself is meant, or may be."""
+    named = {i for slot in meaning.slots if slot.role == "structure" for i in slot.ids}
+    placed = any(item.text in _WITHIN for item in meaning.items)
+    return found is not None and bool(named) and not placed and not named & _structures(found) and not meaning.groups
 
 
 def _fit(found: Fit | Misfit) -> Fit | None:

@@ -32,6 +32,8 @@ def number_fits(kind: Kind, meaning: Meaning, slots: Sequence[Slot]) -> bool:
     if meaning.numbers != 1 or meaning.value is None or (meaning.unit and meaning.given is None):
         return False
     dimension = lexicon.dimensions[measured(kind)]
+    if kind.measures is not None and meaning.value_unit is not None:
+        return lexicon.dimension(meaning.value_unit) in {"length", "volume"}
     if dimension != "attenuation" and meaning.value < 0:
         return False
     if dimension == "number":
@@ -40,12 +42,16 @@ def number_fits(kind: Kind, meaning: Meaning, slots: Sequence[Slot]) -> bool:
         return lexicon.dimension(meaning.value_unit) == dimension
     # "larger than 2" says of an organ that millilitres are meant, of a lesion nothing.
     lesion = any(load_ontology().get(i).kind == "lesion" for slot in slots for i in slot.ids)
+    if dimension == "angle":
+        return not lexicon.implied.keys().isdisjoint({dimension}) and "ANGLE" in meaning.concepts()
     said = lexicon.implied[dimension] in meaning.concepts()
     return dimension != "length" and (said or not lesion)
 
 
 def measured(kind: Kind) -> str:
     """The quantity that a kind compares with a number: the last part of its ``@step.quantity`` reference."""
+    if kind.measures is not None:
+        return kind.measures
     item = next(step.args["item"] for step in kind.chain if "item" in step.args)
     return str(item).rpartition(".")[2]
 
@@ -59,12 +65,17 @@ def compared(kind: Kind, meaning: Meaning, slots: Sequence[Slot], found: Assignm
     spoken = {g.comparator for g in meaning.groups if g.comparator and (form == "name" or not g.superlative)}
     direction = next(iter(spoken)) if len(spoken) == 1 else None
     markers = [i for i in meaning.items if i.group and i.group.marker]
+    if kind.structures.share or kind.structures.vessel:
+        if direction is None and _directed(kind):
+            return None
+        beside = kind.number != "required" or _number_beside_comparator(meaning)
+        return Comparison(direction if _directed(kind) else None, found) if beside else None
     if not _directed(kind):
         if not spoken:
             return Comparison(None, found)
         return _ordered_difference(kind, direction, markers, slots, found)
     if direction is None:
-        return None
+        return Comparison(kind.comparator, found) if kind.comparator and not spoken else None
     if kind.number == "required":
         return Comparison(direction, found) if _number_beside_comparator(meaning) else None
     if form == "name":

@@ -49,14 +49,23 @@ def last_question(previous: Sequence[Query], names: Mapping[Phrase, str]) -> Ant
     return Antecedent(tuple(queries), said)
 
 
-def understand(meaning: Meaning, before: Antecedent | None, text: str) -> Fit | Misfit:
-    """Match a clause by itself, else as a continuation of the question before."""
+def understand(meaning: Meaning, before: Antecedent | None, text: str, choices: Sequence[str] = ()) -> Fit | Misfit:
+    """Match a clause by itself, else as a continuation of the question before.
+
+    Args:
+        meaning: the clause, analysed.
+        before: the question before, if any.
+        text: the words of the question.
+        choices: structures that the options of a multiple choice name.
+    """
     if before is None:
-        return _alone(meaning, text)
+        return _alone(meaning, text, choices)
+    if _only_why(meaning):
+        return Fit(tuple(q.model_copy(update={"explain": True, "text": text}) for q in before.queries))
     if _only_unit(meaning):
         return _in_unit(meaning, before, text)
     fill = before.single
-    found = match(meaning, before.structures, text, fill=fill)
+    found = match(meaning, before.structures, text, fill=fill, choices=choices)
     if isinstance(found, Fit):
         return found
     if meaning.bare:
@@ -66,8 +75,17 @@ def understand(meaning: Meaning, before: Antecedent | None, text: str) -> Fit | 
     return found
 
 
-def _alone(meaning: Meaning, text: str) -> Fit | Misfit:
-    found = match(meaning, (), text)
+def _only_why(meaning: Meaning) -> bool:
+    """Whether a clause only asks what the answer before rests on ("why do you say that?")."""
+    reasons = meaning.explain or meaning.concepts() == {"REASON"}
+    named = [slot for slot in meaning.slots if slot.role != "pronoun"]
+    return reasons and not (meaning.concepts() - {"REASON"} or named or meaning.numbers or meaning.unknown)
+
+
+def _alone(meaning: Meaning, text: str, choices: Sequence[str] = ()) -> Fit | Misfit:
+    if _only_why(meaning):
+        return Misfit("It asks what an answer rests on, but there was none before")
+    found = match(meaning, (), text, choices=choices)
     if isinstance(found, Misfit) and _only_unit(meaning):
         return replace(found, reason="It names a unit, but no earlier question that it belongs to")
     if isinstance(found, Misfit) and meaning.led and not meaning.unknown:

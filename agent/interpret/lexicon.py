@@ -1,4 +1,4 @@
-"""The words of questions, read from ``lexicon.toml``: phrases of concepts, fillers, units, number words."""
+"""The words of questions, read from ``words/*.toml``: phrases of concepts, fillers, units, number words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,6 +38,9 @@ class Group(_Data):
     structures: tuple[str, ...] = ()
     weak: tuple[AnswerForm, ...] = ()
     mask: bool = False
+    category: str | None = None
+    answer: bool = False
+    relates: bool = False
     asks: Literal["value", "name"] | None = None
 
 
@@ -59,12 +62,13 @@ class UnitWords(_Data):
 
 
 class Elsewhere(_Data):
-    """Concepts that mean another thing beside structures of a kind, unless a further concept is there."""
+    """Concepts that mean another thing beside structures of a kind (or these), unless a further concept is there."""
 
     concepts: tuple[str, ...]
-    kind: str
+    kind: str | None = None
+    structures: tuple[str, ...] = ()
     reason: str
-    unless: str | None = None
+    unless: tuple[str, ...] = ()
 
 
 class Lexicon(_Data):
@@ -77,6 +81,9 @@ class Lexicon(_Data):
     implied: dict[str, str]
     numbers: dict[str, float]
     categories: dict[str, str] = Field(default_factory=dict)
+    covers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    opposes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    leans: dict[str, str] = Field(default_factory=dict)
     elsewhere: tuple[Elsewhere, ...] = ()
 
     @cached_property
@@ -118,6 +125,14 @@ def _phrases(texts: Iterable[str]) -> list[Phrase]:
 
 @cache
 def load_lexicon() -> Lexicon:
-    """The lexicon of ``agent/interpret/lexicon.toml``, read once per process."""
-    text = files("agent.interpret").joinpath("lexicon.toml").read_text(encoding="utf-8")
-    return Lexicon.model_validate(tomllib.loads(text))
+    """The lexicon of ``agent/interpret/words/*.toml``, read once per process."""
+    data: dict[str, Any] = {}
+    for entry in sorted(files("agent.interpret").joinpath("words").iterdir(), key=lambda path: path.name):
+        if not entry.name.endswith(".toml"):
+            continue
+        for key, value in tomllib.loads(entry.read_text(encoding="utf-8")).items():
+            if isinstance(value, list):
+                data.setdefault(key, []).extend(value)
+            else:
+                data.setdefault(key, {}).update(value)
+    return Lexicon.model_validate(data)

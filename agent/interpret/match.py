@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from agent.interpret.compare import Comparison, compared, number_fits
-from agent.interpret.lexicon import load_lexicon
 from agent.interpret.meaning import Meaning, Slot
-from agent.interpret.slots import Assignment, Unresolved, assign, resolve
+from agent.interpret.refusals import means_another_thing, nothing_fits, problem_of
+from agent.interpret.slots import Assigned, Assignment, Unresolved, assign, resolve
 from agent.query import Kind, Query, load_kinds
 from tools.ontology import is_pair, load_ontology
 
@@ -20,6 +20,7 @@ _CHOOSING = frozenset({
 })  # fmt: skip
 
 
+_WORDED = frozenset({"category", "name", "names"})
 _BOTH = re.compile(r"\b(both|bilateral|left and (the )?right|right and (the )?left)\b")
 
 
@@ -44,12 +45,15 @@ class Fit:
 @dataclass(frozen=True)
 class _Candidate:
     kind: Kind
-    rank: tuple[int, bool]
+    rank: tuple[int, bool, bool, bool]
     structures: Assignment
     comparison: Comparison
+    types: tuple[str, ...] = ()
 
 
-def match(meaning: Meaning, before: Sequence[str], text: str, *, fill: bool = False) -> Fit | Misfit:
+def match(
+    meaning: Meaning, before: Sequence[str], text: str, *, fill: bool = False, choices: Sequence[str] = ()
+) -> Fit | Misfit:
     """Match one clause.
 
     Args:
@@ -58,11 +62,13 @@ def match(meaning: Meaning, before: Sequence[str], text: str, *, fill: bool = Fa
             the clause leaves out, if `fill` is set.
         text: the words of the question, for the query.
         fill: whether missing structures may be taken from `before`.
+        choices: structures that the options of a multiple choice name, for questions that choose among several and
+            name too few.
 
     Returns:
         the queries, or the reason why none fits or more than one does.
     """
-    problem = _problem(meaning)
+    problem = problem_of(meaning)
     slots = resolve(meaning, before)
     ids = tuple(i for s in meaning.slots if s.role == "structure" for i in s.ids)
     concepts = meaning.concepts() | meaning.soft()
@@ -70,7 +76,7 @@ def match(meaning: Meaning, before: Sequence[str], text: str, *, fill: bool = Fa
         return Misfit(problem, meaning.unknown, concepts, ids)
     if isinstance(slots, Unresolved):
         without = [s for s in meaning.slots if s.role != "pronoun"]
-        found = _candidates(meaning, ()) if not without else []
+        found = [c for c in _candidates(meaning, without) if not without or c.types]
         if not found:
             return Misfit(slots.reason, (), concepts, ids)
         slots = ()
@@ -78,6 +84,9 @@ def match(meaning: Meaning, before: Sequence[str], text: str, *, fill: bool = Fa
         found = _candidates(meaning, slots)
         if not found and all(slot.role == "referred" for slot in slots):
             found = _candidates(meaning, ())
+        if not found and choices:
+            listed = tuple(Slot((i,), 10_000 + n, 10_000 + n, joined=True) for n, i in enumerate(choices))
+            found = [c for c in _candidates(meaning, (*slots, *listed)) if c.kind.structures.min > 1]
     elliptical = False
     if not found and fill and before and not slots and not meaning.scan:
         slots = tuple(Slot((i,), -1, -1, joined=n > 0) for n, i in enumerate(before))
@@ -87,24 +96,10 @@ def match(meaning: Meaning, before: Sequence[str], text: str, *, fill: bool = Fa
         said = " or ".join(f"as {c.kind.says}" for c in best)
         return Misfit(f"This can be read {said}", (), concepts, ids)
     if not best:
-        return Misfit(_nothing_fits(meaning, slots), (), concepts, ids)
-    if reason := _means_another_thing(best[0], concepts) or _each_or_all(best[0], meaning):
+        return Misfit(nothing_fits(meaning, slots), (), concepts, ids)
+    if reason := means_another_thing(best[0].structures, concepts) or _each_or_all(best[0], meaning):
         return Misfit(reason, (), concepts, ids)
     return Fit(tuple(_query(best[0], one, meaning, text) for one in best[0].structures), elliptical)
-
-
-def _problem(meaning: Meaning) -> str | None:
-    """What makes a clause unanswerable whatever its kind."""
-    if meaning.unknown:
-        quoted = ", ".join(f'"{word}"' for word in meaning.unknown)
-        return f"I don't know what {quoted} means here"
-    if meaning.numbers > 1:
-        return "It has more than one number"
-    if meaning.units > 1:
-        return "It asks for more than one unit"
-    if meaning.denials > 1:
-        return "It is unclear what is negated"
-    return None
 
 
 def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = False) -> list[_Candidate]:
@@ -112,27 +107,57 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
     soft = meaning.soft()
     spoken = meaning.concepts()
     both = any(_BOTH.search(item.text) for item in meaning.items if item.role in {"structure", "side"})
-    which = bool(meaning.chosen and spoken & _CHOOSING and "THAN" not in spoken and not meaning.numbers)
+    # "Hypodense, isodense or hyperdense" chooses among words, not among structures.
+    worded = len(meaning.categories) > 1
+    which = bool(meaning.chosen and spoken & _CHOOSING and not worded and "THAN" not in spoken and not meaning.numbers)
     for kind in load_kinds().values():
         if not _form_fits(kind, meaning, which) or not number_fits(kind, meaning, slots):
             continue
-        hard = meaning.concepts(kind.answer.form) - {"EACH"}
+        listing = any("EACH" in alt for alt in kind.requires)
+        hard = meaning.concepts(kind.answer.form) - ({"EITHER"} if listing else {"EACH", "EITHER"})
         hard |= {"WHICH"} if which and not hard & {"WHICH"} else set()
         alternatives = [
             alt for alt in map(frozenset, kind.requires)
             if alt <= hard | soft and hard - alt <= set(kind.optional)
-            and (alt or _may_be_bare(meaning, slots, elliptical))
+            and (alt or kind.structures.choices or kind.structures.places or _may_be_bare(meaning, slots, elliptical))
         ]  # fmt: skip
-        if not alternatives:
+        if not alternatives or ("EITHER" in spoken and not _of_any_side(kind, slots)):
             continue
         assigned = assign(kind, slots, spoken | {"EACH"} if both and _each_side(kind, meaning) else spoken)
-        if assigned is None:
+        if assigned is not None and meaning.negated and len(assigned.types) > 1:
+            continue  # "is it a PNET and not a PDAC?"
+        if assigned is None or not _types_fit(kind, meaning, alternatives, assigned, which):
             continue
-        comparison = compared(kind, meaning, slots, assigned[0])
+        comparison = compared(kind, meaning, assigned.slots, assigned.structures)
         if comparison is not None:
-            rank = (max(map(len, alternatives)), assigned[1])
-            found.append(_Candidate(kind, rank, comparison.structures, comparison))
+            worded = kind.answer.form in _WORDED and bool(meaning.categories)
+            rank = (max(map(len, alternatives)) + len(assigned.types), worded, assigned.whole, kind.structures.lesions)
+            found.append(_Candidate(kind, rank, comparison.structures, comparison, assigned.types))
     return found
+
+
+def _types_fit(
+    kind: Kind, meaning: Meaning, alternatives: Sequence[frozenset[str]], assigned: Assigned, which: bool
+) -> bool:
+    """Whether a kind that takes lesion types as answers is asked for them, by a word or by naming them."""
+    if kind.structures.places:
+        return bool(assigned.types) or any(alt - {"LARGEST"} for alt in alternatives)
+    if not kind.structures.choices:
+        return True
+    if not assigned.types:
+        return any(alternatives) and (meaning.asks != "yesno" or bool(meaning.categories))
+    return bool(max(alternatives, key=len)) or meaning.asks in {"yesno", "name"} or which or len(assigned.types) > 1
+
+
+def _of_any_side(kind: Kind, slots: Sequence[Slot]) -> bool:
+    """Whether "either kidney" can be answered: of a pair, by a kind that is true of it if it is of one side."""
+    ontology = load_ontology()
+    ids = [i for slot in slots for i in slot.ids]
+    if len(ids) > 1 and kind.structures.each and kind.answer.form == "boolean":
+        return True
+    pairs = [is_pair(ontology.get(i).organ or i) for i in ids]
+    joins = kind.answer.join == "any" and any(step.over == "sides" for step in kind.chain)
+    return any(pairs) and kind.answer.form == "boolean" and (joins or kind.id == "lesion_exists")
 
 
 def _each_side(kind: Kind, meaning: Meaning) -> bool:
@@ -149,31 +174,28 @@ def _may_be_bare(meaning: Meaning, slots: Sequence[Slot], elliptical: bool) -> b
     """Whether a lesion's name alone is a question ("liver metastases?"), which "what is the lesion" is not."""
     named = [slot for slot in slots if slot.role == "structure"]
     apart = any(b.at != a.end and not b.joined for a, b in pairwise(named))
-    wordless = meaning.given is None and not meaning.implied and not elliptical
+    wordless = meaning.given is None and not meaning.implied - {"PLURAL"} and not elliptical
     no_volume = not any("volume" in item.text.split() for item in meaning.items if item.role == "structure")
     return wordless and no_volume and not (meaning.request or meaning.led or apart) and len(named) == len(slots)
 
 
 def _form_fits(kind: Kind, meaning: Meaning, which: bool) -> bool:
     form = kind.answer.form
-    if (meaning.negated and form != "boolean") or (meaning.denials and form != "boolean"):
+    both_ways = {"LESS_DENSE", "DENSER"} <= meaning.concepts()
+    worded = form in _WORDED and (
+        both_ways or bool(meaning.categories) or bool(kind.structures.choices) or kind.structures.places
+    )
+    if (meaning.negated or meaning.denials) and form != "boolean" and not (worded and len(meaning.categories) < 2):
         return False
     if meaning.asks == "value":
-        return form != "boolean" and (form != "name" or which)
+        return form != "boolean" and (
+            form != "name" or which or bool(meaning.concepts() & {"SAME", "COMPARE"}) or worded
+        )
     if meaning.asks == "name":
-        return form in {"name", "category", "text"}
+        return form in {"name", "names", "category", "text"}
     if meaning.asks == "yesno":
-        return form == "boolean" or (form == "name" and which)
+        return form == "boolean" or worded or (form == "name" and which)
     return True
-
-
-def _means_another_thing(candidate: _Candidate, concepts: frozenset[str]) -> str | None:
-    ontology = load_ontology()
-    kinds = {ontology.get(i).kind for one in candidate.structures for i in one}
-    for rule in load_lexicon().elsewhere:
-        if rule.kind in kinds and concepts & set(rule.concepts) and rule.unless not in concepts:
-            return rule.reason
-    return None
 
 
 def _each_or_all(candidate: _Candidate, meaning: Meaning) -> str | None:
@@ -193,16 +215,8 @@ def _each_or_all(candidate: _Candidate, meaning: Meaning) -> str | None:
     sizes = candidate.kind.answer.form == "boolean" and meaning.concepts() & {
         "LARGER", "SMALLER", "EXCEEDS", "UP_TO", "LONGER", "SHORTER", "HIGHER", "LOWER",
     }  # fmt: skip
-    settled = meaning.concepts() & {"EXISTS", "ANY", "LARGEST", "VOLUME", "HU"}
+    settled = meaning.concepts() & {"EXISTS", "ANY", "LARGEST", "VOLUME", "HU", "COUNT", "BURDEN", "PRIOR"}
     return "It may ask about each lesion or about all of them together" if several and sizes and not settled else None
-
-
-def _nothing_fits(meaning: Meaning, slots: Sequence[Slot]) -> str:
-    if not meaning.concepts() and not meaning.soft():
-        return "It names a structure but not what to tell about it" if slots else "It doesn't say what is asked"
-    if not slots and not meaning.scan:
-        return "It doesn't say which structure is meant"
-    return "I know these words, but no question that I can answer is made of all of them"
 
 
 def _query(candidate: _Candidate, structures: tuple[str, ...], meaning: Meaning, text: str) -> Query:
@@ -213,7 +227,20 @@ def _query(candidate: _Candidate, structures: tuple[str, ...], meaning: Meaning,
         unit=None if thresholds else meaning.unit,
         comparator=candidate.comparison.comparator,
         threshold=meaning.value if thresholds else None,
+        upper=meaning.upper if thresholds else None,
         threshold_unit=meaning.value_unit if thresholds else None,
+        wanted=_wanted(candidate, meaning),
         negated=meaning.negated,
+        explain=meaning.explain,
         text=text,
     )
+
+
+def _wanted(candidate: _Candidate, meaning: Meaning) -> str | None:
+    """The one category that a yes/no question asks about; None where it asks which one of several."""
+    if meaning.given is not None or candidate.kind.answer.form not in _WORDED:
+        return meaning.wanted
+    if "SAME" in meaning.concepts() and any(g.comparator and not g.superlative for g in meaning.groups):
+        return None
+    named = (*meaning.categories, *candidate.types)
+    return named[0] if len(named) == 1 and meaning.asks in {"yesno", None} else None

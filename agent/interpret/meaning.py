@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from agent.interpret.items import Item
 from agent.interpret.lexicon import Group, load_lexicon
-from agent.interpret.reading import Item
 from agent.query import AnswerForm, Comparator, Query, load_kinds
 
 _PLURAL_PRONOUNS = frozenset({"them", "they", "their", "these", "those"})
@@ -17,7 +17,8 @@ class Slot:
     """A place for a structure: a mention, a side ("the left one"), or a pronoun, at word `at`.
 
     `joined` says that it follows the slot before it in a list ("liver and spleen"), `related` that at least a
-    word relates the two ("from the liver to the spleen").
+    word relates the two ("from the liver to the spleen"), `owned` that it follows "and its" ("the liver and its
+    lesions").
     """
 
     ids: tuple[str, ...]
@@ -26,6 +27,7 @@ class Slot:
     role: str = "structure"
     joined: bool = False
     related: bool = False
+    owned: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Meaning:
         groups: the concept phrases.
         implied: concepts that only a unit says ("how many ml").
         slots: places for structures, in order.
-        value: the number and `value_unit` its unit, `numbers` how many there are.
+        value: the number (and `upper` the other end of a range), `value_unit` its unit, `numbers` how many there are.
         unit: unit asked for, `units` how many different ones.
         negated: parity of the words that negate, `denials` how many of them are "not" or "no".
         asks: "value" (what, how much), "name" (which), "yesno" (is, does), or None for a fragment.
@@ -46,7 +48,9 @@ class Meaning:
         bare: it has nothing but structures and articles.
         chosen: "or" stands between structures.
         unknown: words of no known meaning.
-        given: concepts of an earlier question whose words are not here, and `direction` its comparator.
+        explain: it asks what the answer rests on.
+        given: concepts of an earlier question whose words are not here, `direction` its comparator, and `wanted` its
+            category.
     """
 
     items: tuple[Item, ...]
@@ -54,6 +58,7 @@ class Meaning:
     implied: frozenset[str] = frozenset()
     slots: tuple[Slot, ...] = ()
     value: float | None = None
+    upper: float | None = None
     value_unit: str | None = None
     numbers: int = 0
     unit: str | None = None
@@ -67,7 +72,9 @@ class Meaning:
     bare: bool = False
     chosen: bool = False
     unknown: tuple[str, ...] = ()
+    explain: bool = False
     given: frozenset[str] | None = None
+    wanted: str | None = None
     direction: Comparator | None = None
 
     def concepts(self, form: AnswerForm | None = None) -> frozenset[str]:
@@ -76,6 +83,11 @@ class Meaning:
             return self.given
         found = {c for g in self.groups if form is None or form not in g.weak for c in g.concepts}
         return _sized(frozenset(found), self)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Answers of category questions that its words are, in order."""
+        return tuple(dict.fromkeys(group.category for group in self.groups if group.category))
 
     def soft(self) -> frozenset[str]:
         """Concepts that may be meant without having to be."""
@@ -103,7 +115,8 @@ def of_query(query: Query, said: Meaning | None) -> Meaning:
     fullest = max(fitting, key=len) if fitting else kind.requires[0]
     return Meaning(
         items=(), given=frozenset(fullest) | (allowed & set(kind.optional) if fitting else frozenset()),
-        value=query.threshold, value_unit=query.threshold_unit, numbers=int(query.threshold is not None),
+        value=query.threshold, upper=query.upper, value_unit=query.threshold_unit, wanted=query.wanted,
+        numbers=int(query.threshold is not None),
         unit=query.unit, units=int(query.unit is not None), negated=query.negated, direction=query.comparator,
     )  # fmt: skip
 

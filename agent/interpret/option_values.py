@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.interpret.items import Item
 from agent.interpret.lexicon import load_lexicon
-from agent.interpret.reading import Item, read
+from agent.interpret.reading import read
 from agent.interpret.scan_words import tokenise
 from agent.query import Comparator
 

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from agent.errors import UsageError
-from agent.interpret.analysis import analyse
-from agent.interpret.lexicon import load_lexicon
-from agent.interpret.option_values import (
-    Interval,
-    base_value,
-    interval,
-    is_none_of_these,
-    plain,
-    silence,
-    unlabelled,
-    yes_or_no,
-)
-from agent.interpret.reading import read
-from agent.interpret.scan_words import tokenise
+from agent.interpret.categories import category
+from agent.interpret.option_match import Found, by_category, by_name, by_number, by_truth
+from agent.interpret.option_values import base_value, interval, is_none_of_these, plain, silence, unlabelled, yes_or_no
 from agent.query import AnswerForm, Query, load_kinds
-from tools.ontology import SIDES, load_ontology
-from tools.text import words
+from tools.rules.model import Rule, load_rules
+from tools.rules.table import TableRule
 from tools.types import Scalar, State
 
 MAX_OPTIONS = 26
-_RELATIVE_TOLERANCE = 0.05
 _CLEARLY = 2.0
-_ARTICLES = frozenset({"the", "a", "an", "one", "side", "it", "is"})
-_DENYING = frozenset({"NOT", "NT", "NORMAL", "NORMAL_SIZE"})
 
 
 class OptionChoice(BaseModel):
@@ -59,6 +45,8 @@ def choose_option(
     form: AnswerForm,
     lower_bound: float | None = None,
     query: Query | None = None,
+    verdict: Scalar = None,
+    details: Mapping[str, JsonValue] | None = None,
 ) -> OptionChoice:
     """The option that says what was found.
 
@@ -77,6 +65,8 @@ def choose_option(
         form: form of the answer.
         lower_bound: what is certain although nothing is measured, in `unit`.
         query: the question, by which options such as "enlarged" or "not enlarged" are read.
+        verdict: the category or name behind a yes or no ("is it resectable?"), for options that are categories.
+        details: of the answer's evidence: `structures` or `structure` that count as right, `possible` verdicts.
 
     Raises:
         UsageError: more options than letters, or none.
@@ -86,14 +76,22 @@ def choose_option(
     said = [plain(option) for option in options]
     if len(set(said)) < len(said):
         return _none("Two options say the same")
-    state = State(state)
+    state, details = State(state), details or {}
+    if isinstance(value, bool) and not isinstance(verdict, bool | None) and not any(map(_says_yes_or_no, options)):
+        value, form = verdict, "name" if "structures" in details else "category"
+    if value is None and details.get("equal") and (alike := _alike(options)) is not None:
+        return _chosen(options, alike, "they are equal")
+    if value is None and not details.get("unlisted") and (certain := _certain(options, details)) is not None:
+        return _chosen(options, certain, "it holds whatever is still open")
     if state in {State.NOT_MEASURABLE, State.NOT_ASSESSED}:
-        return _silent(options, state, unit, lower_bound)
+        return _silent(options, state, unit, lower_bound, _verdicts(query))
     if state is State.ABSENT and value is None:
         value = False if form == "boolean" else value
-    right, unread = _matches(options, value, unit, uncertainty, form, query)
+    right, unread = _matches(options, value, unit, uncertainty, form, query, details)
     if len(right) == 1:
         return _chosen(options, right[0], "it says what was found")
+    if len(right) > 1 and (main := _main(options, right, query, details)) is not None:
+        return _chosen(options, main, "most of it lies there")
     if len(right) > 1:
         return _none("More than one option fits what was found")
     others = [n for n, option in enumerate(options) if is_none_of_these(option)]
@@ -114,9 +112,11 @@ def _none(reason: str) -> OptionChoice:
     return OptionChoice(index=None, letter=None, reason=reason + ".")
 
 
-def _silent(options: Sequence[str], state: State, unit: str | None, lower_bound: float | None) -> OptionChoice:
+def _silent(
+    options: Sequence[str], state: State, unit: str | None, lower_bound: float | None, verdicts: frozenset[str]
+) -> OptionChoice:
     for wanted in (state.value, "any"):
-        found = [n for n, option in enumerate(options) if silence(option) == wanted]
+        found = [n for n, option in enumerate(options) if silence(option) == wanted and plain(option) not in verdicts]
         if len(found) > 1:
             return _none("More than one option says that nothing can be said")
         if found:
@@ -131,133 +131,73 @@ def _silent(options: Sequence[str], state: State, unit: str | None, lower_bound:
     return _none(reason)
 
 
+def _alike(options: Sequence[str]) -> int | None:
+    """The one option that says that all are equal."""
+    found = [n for n, option in enumerate(options) if category(unlabelled(option)) == "about the same"]
+    return found[0] if len(found) == 1 else None
+
+
+def _main(
+    options: Sequence[str], right: Sequence[int], query: Query | None, details: Mapping[str, JsonValue]
+) -> int | None:
+    """Of several options that count as right, the one that names the structure with clearly the greatest share."""
+    shares = details.get("shares")
+    if not isinstance(shares, dict):
+        return None
+    ranked = sorted(((float(str(share)), ident) for ident, share in shares.items()), reverse=True)
+    if len(ranked) < 2 or ranked[0][0] < _CLEARLY * ranked[1][0]:
+        return None
+    found, _ = by_name({n: options[n] for n in right}, ranked[0][1], [ranked[0][1]], query)
+    return found[0] if len(found) == 1 else None
+
+
+def _verdicts(query: Query | None) -> frozenset[str]:
+    """What the rules behind a question may decide: "indeterminate" may be one of their verdicts, and no silence."""
+    topics = {step.topic for step in load_kinds()[query.kind].chain} if query is not None else set()
+    found: set[str] = set()
+    for rule in load_rules().values():
+        if rule.topic in topics:
+            of_table = [row.verdict for row in rule.rows] if isinstance(rule, TableRule) else []
+            of_bands = [one for band in rule.criteria for one in band.verdicts] if isinstance(rule, Rule) else []
+            found |= {plain(one) for one in (*of_table, *of_bands) if isinstance(one, str)}
+    return frozenset(found)
+
+
+def _says_yes_or_no(option: str) -> bool:
+    return yes_or_no(option) is not None
+
+
+def _certain(options: Sequence[str], details: Mapping[str, JsonValue]) -> int | None:
+    """The one option that holds whichever of the verdicts that are still possible is the right one."""
+    possible = details.get("possible")
+    verdicts = [one for one in possible if isinstance(one, str)] if isinstance(possible, list) else []
+    if not verdicts or len(verdicts) != len(possible if isinstance(possible, list) else ()):
+        return None
+    found, _ = by_category(dict(enumerate(options)), "", verdicts)
+    return found[0] if len(found) == 1 else None
+
+
 def _matches(
     options: Sequence[str], value: Scalar, unit: str | None, uncertainty: float | None, form: AnswerForm,
-    query: Query | None,
-) -> tuple[list[int], list[int]]:  # fmt: skip
+    query: Query | None, details: Mapping[str, JsonValue],
+) -> Found:  # fmt: skip
     """Options that say the value, and options that could not be read."""
     asked = [n for n, option in enumerate(options) if silence(option) is None and not is_none_of_these(option)]
+    if isinstance(value, str):  # a verdict may be "indeterminate" itself
+        asked = [n for n in range(len(options)) if n in asked or plain(options[n]) == plain(value)]
     texts = {n: options[n] for n in asked}
     if isinstance(value, bool):
-        return _by_truth(texts, value, query)
+        return by_truth(texts, value, query)
     if isinstance(value, int | float):
-        return _by_number(texts, float(value), unit, uncertainty, count=unit == "1" and float(value).is_integer())
+        return by_number(texts, float(value), unit, uncertainty, count=unit == "1" and float(value).is_integer())
     if isinstance(value, str):
-        return _by_name(texts, value) if form == "name" else _by_category(texts, value)
+        return by_name(texts, value, _right(details), query) if form in {"name", "names"} else by_category(texts, value)
     return [], asked
 
 
-def _by_number(
-    texts: dict[int, str], value: float, unit: str | None, uncertainty: float | None, *, count: bool
-) -> tuple[list[int], list[int]]:
-    target, dimension = base_value(value, unit)
-    factor = abs(base_value(1.0, unit)[0])
-    shared = _shared_unit(texts, unit)
-    spans: dict[int, Interval] = {}
-    for n, text in texts.items():
-        span = interval(text, shared, count=count)
-        if span is not None and span.dimension == dimension:
-            spans[n] = span
-    unread = [n for n in texts if n not in spans]
-    within = [n for n, span in spans.items() if not span.single and span.holds(target)]
-    if within:
-        return within, unread
-    points = sorted((abs(span.low - target), n) for n, span in spans.items() if span.single)
-    if not points:
-        return [], unread
-    nearest, index = points[0]
-    tolerance = max((uncertainty or 0.0) * factor, _RELATIVE_TOLERANCE * abs(target), spans[index].step, 1e-9)
-    if nearest > tolerance:
-        return [], unread
-    rivals = [n for distance, n in points[1:] if distance <= max(_CLEARLY * nearest, 1e-9)]
-    return [index, *rivals], unread
-
-
-def _shared_unit(texts: dict[int, str], unit: str | None) -> str | None:
-    """In "100", "200", "300 ml" one unit stands for all; otherwise a bare number is in the answer's unit."""
-    named = {item.unit for text in texts.values() for item in read(tokenise(text), {}) if item.unit}
-    return next(iter(named)) if len(named) == 1 else unit
-
-
-def _by_truth(texts: dict[int, str], value: bool, query: Query | None) -> tuple[list[int], list[int]]:
-    told = {n: _truth(text, query) for n, text in texts.items()}
-    if None in told.values() and True in told.values() and len(told) == 2 and query is not None:
-        # Of two options, "normal" is the opposite of "enlarged"; among more it may be the opposite of "small".
-        normal = next(n for n, one in told.items() if one is None)
-        if plain(texts[normal]) in {"normal", "normal size", "normal in size"} and query.kind in {"enlarged", "small"}:
-            told[normal] = query.negated
-    return [n for n, one in told.items() if one is value], [n for n, one in told.items() if one is None]
-
-
-def _truth(text: str, query: Query | None) -> bool | None:
-    """Whether an option affirms or denies the question; None if it says another thing."""
-    plainly = yes_or_no(text)
-    if plainly is not None or query is None:
-        return plainly
-    tokens = [token for token in tokenise(unlabelled(text)) if token.text not in {".", "!", "?", ";"}]
-    meaning = analyse(read(tokens, {}))
-    concepts, kind = meaning.concepts(), load_kinds()[query.kind]
-    slots = {i for slot in meaning.slots for i in slot.ids}
-    own = bool(slots) and slots <= set(query.structures)
-    wanted = any(
-        (alt or own) and set(alt) <= concepts and concepts - set(alt) <= set(kind.optional) for alt in kind.requires
-    )
-    if meaning.unknown or meaning.numbers or (slots and not own) or not wanted or meaning.denials > 1:
-        return None
-    return meaning.negated == query.negated
-
-
-def _by_name(texts: dict[int, str], value: str) -> tuple[list[int], list[int]]:
-    ontology = load_ontology()
-    ident = value if value in SIDES else ontology.normalise(value) or value
-    side = ident if ident in SIDES else ontology.get(ident).side
-    right: list[int] = []
-    unread: list[int] = []
-    for n, text in texts.items():
-        told = [word for word in words(unlabelled(text)) if word not in _ARTICLES | {".", ",", "?", "!"}]
-        named = ontology.normalise(" ".join(told)) or ("_".join(told) if "_".join(told) == ident else None)
-        if told in (["left"], ["right"]):
-            if side == told[0]:
-                right.append(n)
-        elif named is None:
-            unread.append(n)
-        elif named == ident or (ident in SIDES and ontology.get(named).side == ident):
-            right.append(n)
-    return right, unread
-
-
-def _by_category(texts: dict[int, str], value: str) -> tuple[list[int], list[int]]:
-    wanted = _category(value)
-    told = {n: _category(unlabelled(text)) for n, text in texts.items()}
-    exact = [n for n, one in told.items() if one == wanted]
-    if exact:
-        return exact, []
-    return [n for n, one in told.items() if _adds_nothing(one, wanted)], []
-
-
-def _adds_nothing(told: list[str], wanted: list[str]) -> bool:
-    """Whether an option is the category and words of its subject only: "mild splenomegaly" for "mild"."""
-    size = len(wanted)
-    at = next((n for n in range(len(told) - size + 1) if told[n : n + size] == wanted), None)
-    if at is None:
-        return False
-    items = read(tokenise(" ".join([*told[:at], *told[at + size :]])), {})
-    return all(
-        item.role in {"structure", "filler"}
-        or (item.group is not None and not item.group.negates and not item.group.comparator
-            and not set(item.group.concepts) & _DENYING)
-        for item in items
-    )  # fmt: skip
-
-
-def _category(text: str) -> list[str]:
-    """Words of a category; "Grade 0" is "G0", "portal venous" is "portal"."""
-    told = [word for word in words(text) if word not in {".", ",", "?", "!", ":", "the", "a"}]
-    joined: list[str] = []
-    for word in told:
-        if joined and joined[-1] == "grade" and word[-1:].isdigit():
-            joined[-1] = word if word.startswith("g") else f"g{word}"
-        else:
-            joined.append(word)
-    synonyms = load_lexicon().categories
-    return synonyms.get(" ".join(joined), " ".join(joined)).split(" ")
+def _right(details: Mapping[str, JsonValue]) -> list[str]:
+    """Identifiers of the structures that count as right."""
+    listed = details.get("structures")
+    if isinstance(listed, list):
+        return [str(one) for one in listed]
+    return [str(details["structure"])] if isinstance(details.get("structure"), str) else []

@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from agent.interpret.lexicon import Filler, Group, Lexicon, Phrase, load_lexicon
+from agent.interpret.items import Item
+from agent.interpret.lexicon import Lexicon, Phrase, load_lexicon
+from agent.interpret.numbers import number_at, range_at
+from agent.interpret.places import is_lesion
 from agent.interpret.scan_words import Token, as_number
+from agent.interpret.short_names import listed_segments, short_names
+from agent.interpret.stages import Found, stages
 from tools.ontology import Mention, Ontology, load_ontology
 from tools.text import words
 
-Role = Literal["structure", "side", "concept", "number", "unit", "filler", "unknown"]
 _MASKED = "\0"
 _STAGING = re.compile(r"t[1-4]")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One or more words with one meaning.
-
-    Attributes:
-        role: what they are; "unknown" if nothing is known of them.
-        start: first word, as an index into the words of the sentence.
-        end: one past the last word.
-        text: the words.
-        structures: identifiers, of a mention or named by a concept phrase; "left", "right" or "both" for a side.
-        group: concept phrase group.
-        fillers: ways in which the words may say nothing.
-        value: a number.
-        unit: unit of the number, or a unit on its own.
-        plural: several are named.
-    """
-
-    role: Role
-    start: int
-    end: int
-    text: str
-    structures: tuple[str, ...] = ()
-    group: Group | None = None
-    fillers: tuple[Filler, ...] = ()
-    value: float | None = None
-    unit: str | None = None
-    plural: bool = False
-
-    def is_filler(self, *roles: str) -> bool:
-        """Whether these words can be a filler of one of these classes."""
-        return any(filler.role in roles for filler in self.fillers)
 
 
 def user_names(available: Collection[str]) -> dict[Phrase, str]:
@@ -74,21 +42,76 @@ def read(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
     """The items of a sentence, in order; together they cover every word once."""
     lexicon, texts = load_lexicon(), _spelled_out([token.text for token in tokens])
     masked = _masked(texts, lexicon, names)
-    mentions = _mentions(load_ontology(), texts, masked)
+    first = _mentions(load_ontology(), texts, masked)
+    lesion = min((at for at, item in first.items() if any(map(is_lesion, item.structures))), default=None)
+    staged = stages(tokens, lesion)
+    answers = _answers(texts, lexicon, lesion)
+    masked |= answers | {n for at, (end, _) in staged.items() for n in range(at, end)}
+    mentions = _mentions(load_ontology(), texts, masked) if staged or answers else first
+    for begin, (end, ident) in listed_segments(texts).items():
+        mentions = {at: item for at, item in mentions.items() if item.end <= begin or at >= end}
+        mentions[begin] = Item("structure", begin, end, " ".join(texts[begin:end]), (ident,))
+    names = {**_regions(texts, mentions), **names}
     around = _around(texts, lexicon)
     items: list[Item] = []
     at = 0
     while at < len(texts):
-        item = (
-            _named(texts, at, names)
+        found = (
+            _staged(texts, at, staged)
+            or _named(texts, at, names, mentions)
             or mentions.get(at)
-            or _number(texts, at, lexicon)
+            or _counting(texts, at, lexicon)
+            or range_at(texts, at, lexicon)
+            or number_at(texts, at, lexicon)
             or _phrase(texts, at, lexicon, mentions, around)
             or Item("unknown", at, at + 1, texts[at])
         )
-        items.append(item)
-        at = item.end
+        items += found if isinstance(found, list) else [found]
+        at = items[-1].end
     return items
+
+
+def _answers(texts: Sequence[str], lexicon: Lexicon, lesion: int | None) -> set[int]:
+    """Words that name a possible answer after a lesion was named, and no further lesion."""
+    if lesion is None:
+        return set()
+    return {
+        n for at in range(lesion + 1, len(texts)) for end in range(at + 1, min(at + lexicon.longest, len(texts)) + 1)
+        if (group := lexicon.groups_of.get(tuple(texts[at:end]))) is not None and group.answer for n in range(at, end)
+    }  # fmt: skip
+
+
+def _staged(texts: Sequence[str], at: int, staged: Found) -> Item | None:
+    if at not in staged:
+        return None
+    end, group = staged[at]
+    return Item("concept", at, end, " ".join(texts[at:end]), group=group)
+
+
+def _regions(texts: Sequence[str], mentions: Mapping[int, Item]) -> dict[Phrase, str]:
+    """Short names of the regions of the organs that the sentence names, where their words are not names already."""
+    spans = [(item.start, item.end) for item in mentions.values() if item.role == "structure"]
+    organs = [i for item in mentions.values() if item.role == "structure" for i in item.structures]
+    found = short_names(organs)
+    return {
+        phrase: ident for phrase, ident in found.items()
+        if any(
+            tuple(texts[at : at + len(phrase)]) == phrase
+            and not any(start < at + len(phrase) and end > at and end - start > len(phrase) for start, end in spans)
+            for at in range(len(texts))
+        )
+    }  # fmt: skip
+
+
+def _counting(texts: Sequence[str], at: int, lexicon: Lexicon) -> Item | None:
+    """A phrase of a concept that begins with a number ("3 times as large as the second largest", "3 d")."""
+    if as_number(texts[at]) is None:
+        return None
+    for length in range(min(lexicon.longest, len(texts) - at), 1, -1):
+        phrase = tuple(texts[at : at + length])
+        if group := lexicon.groups_of.get(phrase):
+            return Item("concept", at, at + length, " ".join(phrase), group.structures, group)
+    return None
 
 
 def _spelled_out(texts: list[str]) -> list[str]:
@@ -158,32 +181,12 @@ def _may_be_a_stage(ontology: Ontology, mention: Mention, texts: Sequence[str]) 
     )
 
 
-def _named(texts: Sequence[str], at: int, names: Mapping[Phrase, str]) -> Item | None:
+def _named(texts: Sequence[str], at: int, names: Mapping[Phrase, str], mentions: Mapping[int, Item]) -> Item | None:
     for phrase in sorted(names, key=len, reverse=True):
-        if tuple(texts[at : at + len(phrase)]) == phrase:
-            return Item("structure", at, at + len(phrase), " ".join(phrase), (names[phrase],))
+        end = at + len(phrase)
+        if tuple(texts[at:end]) == phrase and not (at in mentions and mentions[at].end > end):
+            return Item("structure", at, end, " ".join(phrase), (names[phrase],))
     return None
-
-
-def _unit(texts: Sequence[str], at: int, lexicon: Lexicon) -> tuple[str, int] | None:
-    for length in range(min(4, len(texts) - at), 0, -1):
-        unit = lexicon.unit_of.get(tuple(texts[at : at + length]))
-        if unit:
-            return unit, at + length
-    return None
-
-
-def _number(texts: Sequence[str], at: int, lexicon: Lexicon) -> Item | None:
-    value = as_number(texts[at])
-    unit = _unit(texts, at + 1, lexicon)
-    if value is None:
-        if unit is None or texts[at] not in lexicon.numbers:
-            return None
-        value = lexicon.numbers[texts[at]]
-    if not math.isfinite(value):
-        return None
-    end = unit[1] if unit else at + 1
-    return Item("number", at, end, " ".join(texts[at:end]), value=value, unit=unit[0] if unit else None)
 
 
 def _around(texts: Sequence[str], lexicon: Lexicon) -> set[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agent.interpret.abbreviations import without_abbreviation_stops
+
 _TOKEN = re.compile(
     r"""
     (?P<nt>\b(?:is|are|was|were|does|do|did|has|have|can|could)n['’]t\b)
@@ -40,7 +42,7 @@ class Token:
 def tokenise(text: str) -> list[Token]:
     """Words, numbers and marks of a text in order; a line break counts as the end of a sentence."""
     tokens: list[Token] = []
-    for found in _TOKEN.finditer(text):
+    for found in _TOKEN.finditer(without_abbreviation_stops(text)):
         kind, raw = found.lastgroup, found.group(0).lower()
         start, end = found.span()
         if kind in {"silent", "possessive"}:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from agent.interpret.items import Item
 from agent.interpret.lexicon import Filler, load_lexicon
 from agent.interpret.meaning import Slot
-from agent.interpret.reading import Item
 
 Sensed = tuple[Item, str]
 _RELATING = frozenset({"to", "from"})
@@ -83,18 +83,23 @@ def without_lead(items: Sequence[Item]) -> tuple[list[Item], bool]:
 def slots_of(kept: Sequence[Sensed]) -> tuple[Slot, ...]:
     """Places of structures, in order."""
     slots: list[Slot] = []
-    linked, gap, related = False, False, False
+    linked, gap, related, relating = False, False, False, False
     for item, role in kept:
+        relating = relating or (item.group is not None and item.group.relates)
         if role in {"structure", "side", "pronoun"} or (role == "concept" and item.structures):
             ids = item.structures or (item.text,)
             kind = "structure" if role == "concept" else role
             joined = bool(slots) and linked and not gap
             beside = bool(slots) and item.start == slots[-1].end
-            slots.append(Slot(ids, item.start, item.end, kind, joined, related or linked or beside))
+            owner = slots[-1] if slots and beside and slots[-1].role == "pronoun" else None
+            owned = owner is not None and owner.joined and owner.ids[0] in {"its", "their"}
+            slots.append(Slot(ids, item.start, item.end, kind, joined, related or linked or beside, owned))
             linked, gap, related = False, False, False
-        elif role == "joint":
+        elif role == "joint" or (role == "concept" and item.is_filler("joint")):
             linked = True
-        elif item.text in _RELATING or (item.group and item.group.marker):
+        elif relating and role == "preposition" and item.text != "of":
+            related = True
+        elif item.text in _RELATING or (item.group and (item.group.marker or item.group.relates)):
             related = gap = True
         elif role == "concept" and item.group and set(item.group.concepts) <= _QUANTITIES:
             continue

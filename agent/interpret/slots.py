@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.interpret.meaning import Meaning, Slot, is_plural_pronoun
-from agent.query import Kind
+from agent.interpret.places import (
+    Offered,
+    is_lesion,
+    offered,
+    offered_places,
+    placed,
+    related_type,
+    share,
+    with_vessels,
+    within,
+    without_general,
+)
+from agent.query import Kind, StructureNeed
 from tools.ontology import is_pair, load_ontology
 
 Assignment = tuple[tuple[str, ...], ...]
-_STAGE = re.compile(r"vertebrae_T[1-4]")
 _TOGETHER = frozenset({"TOTAL", "SUM"})
 _COMPARING = frozenset({"THAN", "WHICH", "RATIO", "DIFFERENCE", "EXCEEDS"})
 
@@ -101,41 +111,112 @@ def _without_repeats(slots: Iterable[Slot]) -> tuple[Slot, ...]:
     return tuple(kept)
 
 
-def assign(kind: Kind, slots: Sequence[Slot], concepts: frozenset[str]) -> tuple[Assignment, bool] | None:
-    """The structures of each query of this kind, and whether it takes them as they are (not one query each).
+@dataclass(frozen=True)
+class Assigned:
+    """The structures of each query of a kind.
 
-    None where the kind does not take these structures.
+    Attributes:
+        structures: of each query.
+        whole: whether the kind takes them as they are, not one query each.
+        slots: the places after lesions and organs named apart were put together.
+        types: lesion types that the question offers as answers.
     """
+
+    structures: Assignment
+    whole: bool
+    slots: tuple[Slot, ...]
+    types: tuple[str, ...] = ()
+
+
+def assign(kind: Kind, slots: Sequence[Slot], concepts: frozenset[str]) -> Assigned | None:
+    """The structures of each query of this kind; None where the kind does not take these structures."""
     need = kind.structures
+    slots = tuple(slots)
     if need.max == 0:
-        return (((),), True) if not any(slot.role != "referred" for slot in slots) else None
-    if any(step.args.get("structure") == "$lesion" for step in kind.chain):
-        share = _share(slots, concepts)
-        return ((share,), True) if share and _allowed(kind, share) else None
-    ids = [ident for slot in slots for ident in slot.ids]
+        return Assigned(((),), True, ()) if not any(slot.role != "referred" for slot in slots) else None
+    if need.share:
+        pair = share(slots, concepts)
+        return Assigned((pair,), True, slots) if pair and _allowed(kind, pair) else None
+    if need.vessel:
+        pairs = with_vessels(slots)
+        return Assigned(pairs, len(pairs) == 1, slots) if pairs else None
+    slots, types = _asked_of(need, slots)
+    united = slots
     if "organ" not in need.kinds and need.kinds:
-        ids = _lesions_within(slots) or ids
-    listed = all(slot.joined for slot in slots[1:]) or len(ids) != sum(len(slot.ids) for slot in slots)
-    if "EACH" in concepts:
-        return _each(kind, ids) if listed else None
+        united = placed(slots, need, concepts) or slots
+        if united == slots and _mixed(slots):
+            return None
+    elif need.max > 1 and kind.answer.form == "name" and _unplaced(slots):
+        return None
+    ids = [ident for slot in united for ident in slot.ids]
+    listed = all(slot.joined for slot in united[1:]) or len(ids) != sum(len(slot.ids) for slot in slots)
+    if "EACH" in concepts and not any("EACH" in alt for alt in kind.requires):
+        return _each(kind, ids, united) if listed else None
     if need.parts and len(ids) == 1 and need.min == 2:
-        ids = list(load_ontology().get(ids[0]).parts)
-    apart = len(slots) > 1 and not (listed or all(slot.related for slot in slots[1:]))
-    if len(ids) > 1 and (apart or (not listed and (concepts & _TOGETHER or kind.answer.form == "name"))):
+        ids = list(_sides(ids[0]))
+    apart = len(united) > 1 and not (listed or all(slot.related for slot in united[1:]))
+    named = kind.answer.form == "name" and (need.max > need.min or not all(slot.related for slot in united[1:]))
+    if len(ids) > 1 and (apart or (not listed and (concepts & _TOGETHER or named))):
         return None
     if need.min <= len(ids) <= need.max:
-        return ((tuple(ids),), True) if _allowed(kind, ids) else None
+        return Assigned((tuple(ids),), True, united, types) if _allowed(kind, ids) else None
     if need.each and len(ids) > need.max and listed and not concepts & _TOGETHER:
-        return (tuple((i,) for i in ids), False) if all(_allowed(kind, (i,)) for i in ids) else None
+        single = tuple((i,) for i in ids)
+        return Assigned(single, False, united, types) if all(_allowed(kind, one) for one in single) else None
     return None
 
 
-def _each(kind: Kind, ids: Sequence[str]) -> tuple[Assignment, bool] | None:
+def _asked_of(need: StructureNeed, slots: tuple[Slot, ...]) -> tuple[tuple[Slot, ...], tuple[str, ...]]:
+    """The places that a kind asks of, and the answers that the question offers by naming types or regions."""
+    if need.located and need.max == 1:
+        slots = without_general(slots)
+    found = Offered(slots)
+    if need.choices:
+        found = offered(slots, need)
+    elif need.places:
+        found = offered_places(slots)
+    if found.types and not found.slots:
+        return (Slot((_subject(need, found.types),), -1, -1),), found.types
+    if not found.slots and need.default:
+        return (Slot((need.default,), -1, -1),), found.types
+    return found.slots, found.types
+
+
+def _subject(need: StructureNeed, types: Sequence[str]) -> str:
+    """The lesion whose type is asked for where only the possible answers are named ("PDAC or PNET?")."""
+    if need.of:
+        return need.of[0]
     ontology = load_ontology()
-    single = [part for ident in ids for part in (ontology.get(ident).parts or _lesions_by_side(ident) or (ident,))]
+    organs = {ontology.lesion_types[one].organ for one in types}
+    return ontology.lesion_id("lesion", next(iter(organs)) if len(organs) == 1 else None)
+
+
+def _mixed(slots: Sequence[Slot]) -> bool:
+    """Whether lesions of a known organ stand beside others of none ("more cysts than tumours in the kidneys")."""
+    ontology = load_ontology()
+    ones = [ontology.get(i) for slot in slots for i in slot.ids]
+    return len({one.organ is None for one in ones}) > 1 and all(one.kind == "lesion" for one in ones)
+
+
+def _unplaced(slots: Sequence[Slot]) -> bool:
+    """Whether a lesion of no known organ stands among organs ("the lesion volume of segment 4 or 8")."""
+    ontology = load_ontology()
+    lesions = [ontology.get(i) for slot in slots for i in slot.ids if is_lesion(i)]
+    return any(one.organ is None for one in lesions) and len(lesions) < sum(len(slot.ids) for slot in slots)
+
+
+def _sides(ident: str) -> tuple[str, ...]:
+    """Both sides of a pair, or of the lesions in one."""
+    if is_pair(ident):
+        return load_ontology().get(ident).parts
+    return _lesions_by_side(ident) or (ident,)
+
+
+def _each(kind: Kind, ids: Sequence[str], slots: tuple[Slot, ...]) -> Assigned | None:
+    single = tuple((part,) for ident in ids for part in _sides(ident))
     if len(single) < 2 or kind.structures.max != 1 or not kind.structures.each:
         return None
-    return (tuple((i,) for i in single), False) if all(_allowed(kind, (i,)) for i in single) else None
+    return Assigned(single, False, slots) if all(_allowed(kind, one) for one in single) else None
 
 
 def _lesions_by_side(ident: str) -> tuple[str, ...]:
@@ -151,55 +232,19 @@ def _allowed(kind: Kind, ids: Sequence[str]) -> bool:
     need, ontology = kind.structures, load_ontology()
     if need.only and tuple(ids) not in need.only:
         return False
-    return len(set(ids)) == len(ids) and all(not need.kinds or ontology.get(i).kind in need.kinds for i in ids)
-
-
-def _split(slots: Sequence[Slot]) -> tuple[list[Slot], list[Slot]] | None:
-    """Places of organs and places of lesions; None where a list mixes them ("the liver and the tumour")."""
-    ontology = load_ontology()
-    organs: list[Slot] = []
-    lesions: list[Slot] = []
-    for slot in slots:
-        into = lesions if ontology.get(slot.ids[0]).kind == "lesion" else organs
-        if slot.joined and not into:
-            return None
-        into.append(slot)
-    return organs, lesions
-
-
-def _lesions_within(slots: Sequence[Slot]) -> list[str] | None:
-    """Lesions named apart from their organ: "does the liver have cysts?"."""
-    ontology, split = load_ontology(), _split(slots)
-    if split is None or not all(split):
-        return None
-    organs = [i for slot in split[0] for i in slot.ids]
-    lesions = [i for slot in split[1] for i in slot.ids]
-    if min(len(organs), len(lesions)) != 1 or any(ontology.get(i).organ for i in lesions):
-        return None
-    if any(_STAGE.fullmatch(slot.ids[0]) and slot.end - slot.at == 1 for slot in split[0]):
-        return None  # "is the tumour T1?" asks for its stage
-    if any(ontology.get(i).kind not in {"organ", "vessel", "bone", "muscle", "cavity"} for i in organs):
-        return None
-    return [ontology.lesion_id(ontology.get(i).lesion_type or i, organ) for organ in organs for i in lesions]
-
-
-def _share(slots: Sequence[Slot], concepts: frozenset[str]) -> tuple[str, str] | None:
-    """Lesion and organ of a share: named both, or one of them where the other follows from it."""
-    ontology, split = load_ontology(), _split(slots)
-    if split is None or any(len(slot.ids) > 1 for slot in slots) or max(map(len, split)) > 1:
-        return None
-    organs, lesions = split
-    if not lesions:
-        return (
-            (ontology.lesion_id("lesion", organs[0].ids[0]), organs[0].ids[0])
-            if organs and "BURDEN" in concepts else None
-        )  # fmt: skip
-    lesion = ontology.get(lesions[0].ids[0])
-    if not organs:
-        return (lesion.id, lesion.organ) if lesion.organ else None
-    organ = organs[0].ids[0]
-    if "PERCENT" in concepts and "BURDEN" not in concepts and lesions[0].at < organs[0].at:
-        return None  # "what share of the tumour is in the liver?" asks for another share
-    if lesion.organ is None:
-        return ontology.lesion_id(lesion.lesion_type or lesion.id, organ), organ
-    return (lesion.id, organ) if organ in {lesion.organ, ontology.get(lesion.organ).base} else None
+    if need.of and any(i not in need.of for i in ids):
+        return False
+    for ident in ids:
+        one = ontology.get(ident)
+        if need.kinds and one.kind not in need.kinds:
+            return False
+        if need.types and one.lesion_type and not any(related_type(one.lesion_type, kind) for kind in need.types):
+            return False
+        organ = one.organ if one.kind == "lesion" else ident
+        if need.regions and (organ is None or not ontology.get(organ).regions):
+            return False
+        if (need.located or need.organs) and organ is None:
+            return False
+        if need.organs and organ is not None and not any(within(organ, base) for base in need.organs):
+            return False
+    return len(set(ids)) == len(ids)

@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.query import NotUnderstood, Query
 
 HERE = Path(__file__).parent
+UNDERSTOOD = ("understood.txt", "understood_benchmark.txt", "understood_tumours.txt")
 AVAILABLE = ("GTV", "label_3", "my_structure")
 
 
@@ -15,7 +16,7 @@ def understood() -> list[tuple[str, tuple[str, ...]]]:
     rows: list[tuple[str, tuple[str, ...]]] = []
     heads: tuple[str, ...] = ()
     open_heads = False
-    for line in _lines("understood.txt"):
+    for line in [line for name in UNDERSTOOD for line in _lines(name)]:
         if line.startswith("> "):
             heads = (*heads, line[2:]) if open_heads else (line[2:],)
             open_heads = True
@@ -39,7 +40,10 @@ def heading(entry: Query | NotUnderstood) -> str:
     said += [f"cmp={entry.comparator}"] if entry.comparator else []
     said += [f"num={entry.threshold:g}"] if entry.threshold is not None else []
     said += [f"num_unit={entry.threshold_unit}"] if entry.threshold_unit else []
+    said += [f"upper={entry.upper:g}"] if entry.upper is not None else []
+    said += [f"wanted={entry.wanted}"] if entry.wanted else []
     said += ["not"] if entry.negated else []
+    said += ["explain"] if entry.explain else []
     return " ".join(said)
 
 

@@ -17,7 +17,8 @@ def _say(entry: Query | NotUnderstood) -> str:
         entry.threshold,
         entry.threshold_unit,
     ]
-    return " ".join(str(part) for part in parts if part is not None) + (" not" if entry.negated else "")
+    more = (" not" if entry.negated else "") + (" explain" if entry.explain else "")
+    return " ".join(str(part) for part in parts if part is not None) + more
 
 
 # Each line of a dialogue: what is said, and what is understood; "?" is not understood.
@@ -71,6 +72,29 @@ DIALOGUES: dict[str, list[tuple[str, list[str]]]] = {
         ("and 1.8 litres?", ["volume_threshold liver gt 1.8 l"]),
         ("and 40 HU?", ["?"]),
         ("and smaller than 2 l?", ["volume_threshold liver lt 2.0 l"]),
+    ],
+    "what an answer rests on": [
+        ("Is the pancreatic tumour resectable?", ["resectability pancreas_tumor"]),
+        ("Why do you say that?", ["resectability pancreas_tumor explain"]),
+        ("how do you know?", ["resectability pancreas_tumor explain"]),
+        ("And its T stage?", ["category_t pancreas_tumor"]),
+        ("why?", ["category_t pancreas_tumor explain"]),
+        ("Explain that.", ["category_t pancreas_tumor explain"]),
+        ("why is it so large?", ["?"]),
+    ],
+    "what several answers rest on": [
+        ("volumes of liver and spleen", ["volume liver", "volume spleen"]),
+        ("What is that based on?", ["volume liver explain", "volume spleen explain"]),
+    ],
+    "regions stay in their organ": [
+        ("How many pancreatic lesions are in the head?", ["lesion_count pancreas_head_lesion"]),
+        ("and in the tail?", ["lesion_count pancreas_tail_lesion"]),
+        ("What about the body?", ["lesion_count pancreas_body_lesion"]),
+    ],
+    "segments": [
+        ("How many lesions are in segment 4?", ["lesion_count liver_segment_4_lesion"]),
+        ("and in segment 8?", ["lesion_count liver_segment_8_lesion"]),
+        ("how big is the largest one?", ["lesion_diameter liver_segment_8_lesion"]),
     ],
     "negation stays": [
         ("Is the liver not enlarged?", ["enlarged liver not"]),

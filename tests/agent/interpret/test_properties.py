@@ -21,8 +21,8 @@ PREFIXES = [
 ]  # fmt: skip
 SUFFIXES = ["please", "in this patient", "on this CT", "thanks", "here", "in the images", ""]
 STRANGERS = [
-    "zorbix", "previous", "arterial", "dysplastic", "cirrhotic", "transplanted", "prior", "growing", "segmental",
-    "probably", "adult", "histological", "yesterday", "therapy", "outside", "объём",
+    "zorbix", "arterial", "dysplastic", "cirrhotic", "transplanted", "cavernous", "calcified", "segmental", "probably",
+    "adult", "histological", "yesterday", "therapy", "outside", "объём",
 ]  # fmt: skip
 questions = st.sampled_from(SINGLE)
 
@@ -114,8 +114,10 @@ def assert_valid(query: Query) -> None:
     assert all(not need.kinds or ontology.get(one).kind in need.kinds for one in query.structures)
     assert not need.only or query.structures in need.only
     assert (query.threshold is not None) == (kind.number == "required")
+    assert query.upper is None or (query.threshold is not None and query.threshold < query.upper)
+    assert query.wanted is None or kind.answer.form in {"category", "name", "names"}
     assert (query.comparator is not None) == directed
-    assert not query.negated or kind.answer.form == "boolean"
+    assert not query.negated or kind.answer.form == "boolean" or query.wanted is not None
     lexicon = load_lexicon()
     assert query.unit is None or lexicon.dimension(query.unit) == lexicon.dimension(kind.answer.unit)
 
