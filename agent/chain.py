@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from agent.query import Kind, Query, Step
+from agent.rule_chain import single_rule_task, topic_task
 from agent.state import Ref, Target, Task
 from tools.ontology import is_pair, load_ontology
-from tools.rules.model import Criterion, Rule, Source, rules_for
 
 
 @dataclass
 class _Plan:
     query: Query
     kind: Kind
+    everything: Callable[[], dict[str, Task]]
     tasks: dict[str, Task] = field(default_factory=dict)
     steps: dict[str, list[Task]] = field(default_factory=dict)
 
@@ -24,20 +25,25 @@ class _Plan:
         return self.tasks.setdefault(task.id, task)
 
 
-def expand(index: int, query: Query, kind: Kind) -> tuple[list[Task], Target]:
+def expand(
+    index: int, query: Query, kind: Kind, everything: Callable[[], dict[str, Task]] = dict
+) -> tuple[list[Task], Target]:
     """Tasks that answer a query, and which of their evidence is the answer.
 
     Args:
         index: number of the query within the request.
         query: the query.
         kind: its kind.
+        everything: makes the tasks of a report on everything, for steps that rest on all of it.
 
     Raises:
         ValueError: for a kind whose chain refers to a step or placeholder that doesn't exist.
     """
-    plan = _Plan(query, kind)
+    plan = _Plan(query, kind, everything)
     for step in kind.chain:
-        plan.steps[step.step] = [task for where in _over(plan, step) for task in _tasks(plan, step, where)]
+        plan.steps[step.step] = [
+            task for at, where in enumerate(_over(plan, step)) for task in _tasks(plan, step, where, at)
+        ]
     answering = plan.steps[kind.answer.step]
     decisive = _in_unit(plan, _one(plan, answering))
     also = [
@@ -46,6 +52,9 @@ def expand(index: int, query: Query, kind: Kind) -> tuple[list[Task], Target]:
         if step.over == "parts" and step.tool is not None and step.step != kind.answer.step
         for task in plan.steps[step.step]
     ]
+    for named in kind.answer.also:
+        source, _, quantity = named.partition(".")
+        also += [Ref(task=task.id, quantity=quantity) for task in plan.steps[source]]
     target = Target(query=index, decisive=decisive, also=tuple(also), chain=tuple(plan.tasks))
     return list(plan.tasks.values()), target
 
@@ -55,7 +64,9 @@ def _one(plan: _Plan, tasks: list[Task]) -> Ref:
     if len(tasks) == 1:
         return Ref(task=tasks[0].id, quantity=quantity)
     items = tuple(Ref(task=task.id, quantity=quantity) for task in tasks)
-    joined = plan.add(Task.make(f"{plan.kind.answer.join}_of", ref_lists={"items": items}, reason="sides of a pair"))
+    # Between two numbers means beyond the one and not beyond the other.
+    join = "all" if plan.query.upper is not None else plan.kind.answer.join
+    joined = plan.add(Task.make(f"{join}_of", ref_lists={"items": items}, reason="parts of one question"))
     return Ref(task=joined.id, quantity=quantity)
 
 
@@ -75,16 +86,30 @@ def _over(plan: _Plan, step: Step) -> Iterator[str | None]:
         yield plan.query.structures[0] if plan.query.structures else None
     elif step.over == "structures":
         yield from plan.query.structures
+    elif step.over == "regions":
+        ontology = load_ontology()
+        first = ontology.get(plan.query.structures[0])
+        yield from (ontology.get(first.organ) if first.organ else first).regions
     else:
-        first = plan.query.structures[0]
-        alone = step.over == "sides" and not is_pair(first)
-        yield from (first,) if alone else load_ontology().get(first).parts
+        first_id = plan.query.structures[0]
+        if is_pair(first_id):
+            yield from load_ontology().get(first_id).parts
+        elif step.over == "sides":
+            yield first_id
 
 
-def _tasks(plan: _Plan, step: Step, structure: str | None) -> Iterator[Task]:
-    if step.topic is not None:
-        assert structure is not None
-        yield _apply_rules(plan, step.topic, structure)
+def _tasks(plan: _Plan, step: Step, structure: str | None, at: int) -> Iterator[Task]:
+    if step.everything:
+        yield from [plan.add(task) for task in plan.everything().values()]
+        return
+    if step.topic is not None or step.rule is not None:
+        asked = _placeholder(plan.query, step.args.get("structure", "$structure"), structure)
+        assert asked is None or isinstance(asked, str)
+        if step.topic is not None:
+            yield topic_task(plan.tasks, step.topic, asked)
+        else:
+            assert step.rule is not None
+            yield single_rule_task(plan.tasks, step.rule, asked)
         return
     assert step.tool is not None
     args: dict[str, JsonValue] = {}
@@ -95,13 +120,19 @@ def _tasks(plan: _Plan, step: Step, structure: str | None) -> Iterator[Task]:
             source, _, quantity = value[1:].partition(".")
             tasks = plan.steps[source]
             found = tuple(Ref(task=task.id, quantity=quantity) for task in tasks)
-            if any(other.step == source and other.over for other in plan.kind.chain):
+            if step.over is not None and any(s.step == source and s.over == step.over for s in plan.kind.chain):
+                refs[name] = found[at]
+            elif quantity == "*" or any(s.step == source and (s.over or s.everything) for s in plan.kind.chain):
                 ref_lists[name] = found
             else:
                 refs[name] = found[0]
         else:
             args[name] = _placeholder(plan.query, value, structure)
-    yield plan.add(Task.make(step.tool, args, refs, ref_lists, reason=f"{step.step} of “{plan.kind.id}”"))
+    reason = f"{step.step} of “{plan.kind.id}”"
+    yield plan.add(Task.make(step.tool, args, refs, ref_lists, reason=reason))
+    if step.tool == "compare_number" and plan.query.upper is not None:
+        args |= {"comparator": "le", "number": plan.query.upper}
+        yield plan.add(Task.make(step.tool, args, refs, ref_lists, reason=reason))
 
 
 def _placeholder(query: Query, value: JsonValue, structure: str | None) -> JsonValue:
@@ -115,11 +146,14 @@ def _placeholder(query: Query, value: JsonValue, structure: str | None) -> JsonV
         "$second": query.structures[1] if len(query.structures) > 1 else None,
         "$comparator": query.comparator,
         "$threshold": query.threshold,
+        "$upper": query.upper,
+        "$vessel": next((s for s in query.structures if ontology.get(s).kind == "vessel"), None),
         "$threshold_unit": query.threshold_unit,
         "$unit": query.unit,
     }
     if value in {"$lesion", "$organ"}:
-        lesion = next((s for s in query.structures if ontology.get(s).kind == "lesion"), None)
+        named = (structure, *query.structures) if structure else query.structures
+        lesion = next((s for s in named if ontology.get(s).kind == "lesion"), None)
         organ = next((s for s in query.structures if ontology.get(s).kind != "lesion"), None)
         if value == "$organ":
             return organ or (ontology.get(lesion).organ if lesion else None)
@@ -127,49 +161,3 @@ def _placeholder(query: Query, value: JsonValue, structure: str | None) -> JsonV
     if value not in table:
         raise ValueError(f"unknown placeholder {value} in a question kind")
     return table[value]
-
-
-def _apply_rules(plan: _Plan, topic: str, structure: str) -> Task:
-    rules = rules_for(topic, load_ontology().get(structure).base)
-    if not rules:
-        return plan.add(Task.make("no_rule", {"topic": topic, "structure": structure}, reason="no rule is encoded"))
-    verdicts = tuple(Ref(task=rule_task(plan.tasks, rule, structure).id, quantity="verdict") for rule in rules)
-    return plan.add(Task.make("weigh_rules", ref_lists={"verdicts": verdicts}, reason=f"all rules on “{topic}”"))
-
-
-def rule_task(tasks: dict[str, Task], rule: Rule, structure: str) -> Task:
-    """The task that applies a rule to a structure; it and all that it needs are added to `tasks`."""
-    inputs = tuple(_criterion(tasks, criterion, structure, rule) for criterion in rule.criteria)
-    limits = Task.make("rule_thresholds", {"rule": rule.id}, reason=f"rule {rule.id}")
-    tasks.setdefault(limits.id, limits)
-    edges = sum(len(criterion.edges) for criterion in rule.criteria)
-    refs = {}
-    if rule.phases:
-        phase = Task.make("contrast_phase", reason=f"rule {rule.id} holds for {', '.join(rule.phases)} only")
-        tasks.setdefault(phase.id, phase)
-        refs["phase"] = Ref(task=phase.id, quantity="phase")
-    task = Task.make(
-        "apply_rule",
-        {"rule": rule.id, "structure": structure},
-        refs,
-        {"inputs": inputs, "thresholds": tuple(Ref(task=limits.id, quantity=f"#{n}") for n in range(edges))},
-        reason=f"rule {rule.id}",
-    )
-    return tasks.setdefault(task.id, task)
-
-
-def _criterion(tasks: dict[str, Task], criterion: Criterion, structure: str, rule: Rule) -> Ref:
-    def measured(source: Source) -> Ref:
-        of = structure if source.structure == "$structure" else source.structure
-        task = Task.make(source.tool, {"structure": of}, reason=f"input of rule {rule.id}")
-        tasks.setdefault(task.id, task)
-        return Ref(task=task.id, quantity=source.quantity)
-
-    first = measured(criterion.measure)
-    if criterion.over is None:
-        return first
-    divided = Task.make(
-        "ratio", refs={"numerator": first, "denominator": measured(criterion.over)}, reason=f"input of rule {rule.id}"
-    )
-    tasks.setdefault(divided.id, divided)
-    return Ref(task=divided.id, quantity=f"{criterion.measure.quantity}_ratio")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agent.interpret import choose_option
+from agent.interpret import choose_option, is_wanted
 from agent.query import Kind, Query, load_kinds
 from agent.report_model import Binding
 from agent.state import Claim, Level, RunState, Target
@@ -61,7 +61,7 @@ def answer(
     kind = load_kinds()[query.kind]
     value = _value(query, kind, decisive)
     sentence = Sentence(evidence)
-    if kind.answer.form == "boolean" and isinstance(value, bool):
+    if isinstance(value, bool) and (kind.answer.form == "boolean" or query.wanted is not None):
         sentence.bind("Yes." if value else "No.", decisive, "value")
         sentence.say(" ")
     for number, one in enumerate((decisive, *also)):
@@ -69,11 +69,14 @@ def answer(
         shift = len(sentence.text) + (1 if number else 0)
         sentence.say((" " if number else "") + part.text)
         sentence.bindings += [_shifted(binding, shift) for binding in part.bindings]
+    if query.explain:
+        _explain(sentence, [decisive, *also], evidence)
     letter = None
     if options:
         letter = choose_option(
             options, value=value, unit=decisive.unit, uncertainty=decisive.uncertainty, state=decisive.state,
-            form=kind.answer.form, lower_bound=decisive.lower_bound, query=query,
+            form="boolean" if isinstance(value, bool) else kind.answer.form, lower_bound=decisive.lower_bound,
+            query=query, verdict=decisive.value, details=decisive.details,
         ).letter  # fmt: skip
     return Claim(
         id=claim_id("answer", decisive, index),
@@ -92,13 +95,40 @@ def answer(
     )
 
 
+def _explain(sentence: Sentence, told: Sequence[Evidence], evidence: Mapping[str, Evidence]) -> None:
+    """Tell all that an answer rests on, and how each value was determined; each sentence once."""
+    sentence.say(" This rests on the following.")
+    said = {sentence.text}
+    queue = list(told)
+    seen: set[str] = set()
+    while queue:
+        one = queue.pop(0)
+        if one.id in seen or one.quantity == "threshold":
+            continue
+        seen.add(one.id)
+        queue += [evidence[ident] for ident in one.inputs]
+        part = describe(one, evidence)
+        sentence.say(" ")
+        if part.text not in said and one not in told:
+            shift = len(sentence.text)
+            sentence.say(part.text + " ")
+            sentence.bindings += [_shifted(binding, shift) for binding in part.bindings]
+        said.add(part.text)
+        sentence.say("Determined as: ")
+        sentence.bind(one.method, one, "method")
+        sentence.say(" (")
+        sentence.bind(one.tool.replace("_", " "), one, "tool")
+        sentence.say(").")
+
+
 def answer_for(state: RunState, target: Target) -> Claim | None:
     """The answer that the state's evidence gives to one of its queries; None while evidence is missing."""
     query = state.queries[target.query]
     decisive = state.lookup(target.decisive)
     if not isinstance(query, Query) or decisive is None:
         return None
-    also = [one for ref in target.also if (one := state.lookup(ref)) is not None]
+    told = [one for one in state.lookup_all(target.also) if one is not None and one.id != decisive.id]
+    also = list({one.id: one for one in told}.values())
     return answer(target.query, query, decisive, also, state.evidence, state.request.options)
 
 
@@ -113,6 +143,9 @@ def lesions_seen(state: RunState) -> tuple[str, ...]:
 
 
 def _value(query: Query, kind: Kind, decisive: Evidence) -> Scalar:
+    if query.wanted is not None:
+        told = is_wanted(query.wanted, decisive.value, decisive.state, decisive.details)
+        return not told if query.negated and told is not None else told
     if kind.answer.form == "boolean" and query.negated and isinstance(decisive.value, bool):
         return not decisive.value
     return decisive.value

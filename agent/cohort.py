@@ -17,10 +17,12 @@ from typing import Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
-from agent.engine import CaseFiles, Engine, open_case
+from agent.cases import CaseFiles, open_case
+from agent.engine import Engine
 from agent.errors import SeriesChoiceError, TumorTraceError, UsageError
 from agent.files import atomic_write
 from agent.models.embedded import EmbeddedReasoner
+from agent.patient import parse_patient
 from agent.report_model import Report
 from agent.settings import Settings
 from tools.base import CaseSettings
@@ -30,7 +32,9 @@ MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
-_COLUMNS = ("case", "scan", "labels", "question", "class_map", "phase", "series", "options")
+_COLUMNS = (
+    "case", "scan", "labels", "question", "class_map", "phase", "series", "options", "patient", "prior", "prior_labels",
+)  # fmt: skip
 
 
 class Job(BaseModel):
@@ -39,29 +43,36 @@ class Job(BaseModel):
     Attributes:
         case: name of the case; the row's number where the manifest gives none.
         scan: path of the scan.
-        labels: path of the labels.
+        labels: paths of the labels, separated by "|" in the manifest.
         question: the question; None for a report on everything.
-        class_map: name or path of a class map.
+        class_map: name or path of each label map's class map, separated by "|", "-" for its own names.
         phase: declared contrast phase.
         series: SeriesInstanceUID.
         options: choices, separated by "|" in the manifest.
+        patient: declared facts such as ``age=63,sex=F``.
+        prior: path of an earlier scan of the same patient.
+        prior_labels: paths of its labels, separated by "|".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     case: str
     scan: Path
-    labels: Path | None = None
+    labels: tuple[Path, ...] = ()
     question: str | None = None
-    class_map: str | None = None
+    class_map: tuple[str | None, ...] = ()
     phase: Literal["native", "arterial", "portal", "delayed"] | None = None
     series: str | None = None
     options: tuple[str, ...] = ()
+    patient: str | None = None
+    prior: Path | None = None
+    prior_labels: tuple[Path, ...] = ()
 
     def key(self) -> str:
         """Hash of the row and of the size and time of the files that it names."""
-        named = (self.scan, self.labels, Path(self.class_map) if self.class_map else None)
-        files = [_stamp(path) for path in named if path is not None]
+        maps = [Path(name) for name in self.class_map if name is not None]
+        before = [self.prior] if self.prior is not None else []
+        files = [_stamp(path) for path in (self.scan, *self.labels, *maps, *before, *self.prior_labels)]
         return content_hash([self.model_dump(mode="json"), files])[:16]
 
 
@@ -145,19 +156,28 @@ def _job(row: dict[str, str | None], line: int, manifest: Path) -> Job:
         raise UsageError(f"Line {line} of the manifest {manifest} names no scan.")
     folder = manifest.absolute().parent
     fields: dict[str, object] = {"case": f"row-{line - 1:05d}", **cells, "scan": folder / cells["scan"]}
-    if "labels" in cells:
-        fields["labels"] = folder / cells["labels"]
+    for name in ("labels", "prior_labels"):
+        if name in cells:
+            fields[name] = tuple(folder / part for part in _parts(cells[name]))
+    if "prior" in cells:
+        fields["prior"] = folder / cells["prior"]
     if "options" in cells:
-        fields["options"] = tuple(part.strip() for part in cells["options"].split("|") if part.strip())
+        fields["options"] = _parts(cells["options"])
     # A class map is a known name or a path; only what is there as a file is taken as one.
-    if "class_map" in cells and (folder / cells["class_map"]).is_file():
-        fields["class_map"] = str(folder / cells["class_map"])
+    fields["class_map"] = tuple(
+        None if part == "-" else str(folder / part) if (folder / part).is_file() else part
+        for part in _parts(cells.get("class_map", ""))
+    )
     try:
         return Job.model_validate(fields)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"Line {line} of the manifest {manifest}: {where}: {first['msg']}.") from error
+
+
+def _parts(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split("|") if part.strip())
 
 
 def run_job(job: Job, out: Path, settings: Settings) -> Result:
@@ -170,9 +190,10 @@ def run_job(job: Job, out: Path, settings: Settings) -> Result:
     """
     key = job.key()
     folder = out / "cases" / key
-    case_settings = CaseSettings(phase=job.phase)
     try:
-        case = open_case(CaseFiles(job.scan, job.labels, job.class_map, job.series, case_settings))
+        case_settings = CaseSettings(phase=job.phase, patient=parse_patient(job.patient))
+        before = CaseFiles(job.prior, job.prior_labels) if job.prior is not None else None
+        case = open_case(CaseFiles(job.scan, job.labels, job.class_map, job.series, case_settings, before))
         made, _ = Engine(settings, EmbeddedReasoner()).ask(case, job.question, options=job.options, out=folder)
         result = _result(job, key, made)
     except SeriesChoiceError:

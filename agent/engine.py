@@ -1,10 +1,9 @@
-"""One case, from files to a report: the same engine for a question, a report, a chat and a cohort."""
+"""One case, from a question to a report: the same engine for a question, a report, a chat and a cohort."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import JsonValue
 
-from agent.errors import InputError, IntegrityError, LabelsError, ScanError, UsageError
+from agent.errors import IntegrityError, UsageError
 from agent.graph import build_graph
 from agent.local_only import nothing_sent
 from agent.models.protocol import ReasoningModel
@@ -27,10 +26,7 @@ from agent.settings import Settings
 from agent.state import Request, RunState
 from agent.trace import TraceWriter, read_events, verify
 from agent.trace_schema import RESUMABLE, Event, Kind
-from agent.warm import warm_up
-from tools.base import Case, CaseSettings
-from tools.readers import read_scan
-from tools.segment.labels import load_labels
+from tools.base import Case
 from tools.store import Store
 from tools.types import content_hash
 
@@ -44,68 +40,6 @@ _STATE_MODULES = {
 }  # fmt: skip
 # Only these types are ever made from a checkpoint.
 _STATE_TYPES = [(module, name) for module, names in _STATE_MODULES.items() for name in names]
-
-
-@dataclass(frozen=True)
-class CaseFiles:
-    """What a case is made of on disk, and what the user declares about it.
-
-    Attributes:
-        scan: NIfTI file, DICOM folder, or zip.
-        labels: label map, folder of masks, or DICOM SEG.
-        class_map: name of a class map, or path of one.
-        series: SeriesInstanceUID, where a DICOM input holds several.
-        settings: declared phase, patient facts, preferred sources.
-    """
-
-    scan: Path
-    labels: Path | None = None
-    class_map: str | None = None
-    series: str | None = None
-    settings: CaseSettings = field(default_factory=CaseSettings)
-
-
-def open_case(files: CaseFiles, profile: Profile | None = None, progress: Progress = silent) -> Case:
-    """Read and check a scan and its labels.
-
-    Raises:
-        InputError: where they can't be used.
-    """
-    profile = profile or Profile()
-    for path, refusal in ((files.scan, ScanError), (files.labels, LabelsError), (files.class_map, UsageError)):
-        if path is not None:
-            _usable(Path(path), refusal)
-    progress("reading the scan", 0, 0)
-    # Decompression leaves the interpreter free for half of the time: enough to read our own tables beside it.
-    with profile.part("load scan"), ThreadPoolExecutor(max_workers=1) as beside:
-        tables = beside.submit(warm_up)
-        scan = read_scan(files.scan, series=files.series)
-        tables.result()
-    labels = None
-    if files.labels is not None:
-        progress("reading the labels", 0, 0)
-        with profile.part("load labels"):
-            labels = load_labels(files.labels, scan, class_map=files.class_map)
-    elif files.class_map is not None:
-        raise UsageError("--class-map names the classes of a label map, but no --labels was given.")
-    progress("hashing the voxels", 0, 0)
-    with profile.part("load: hash and index"):
-        # Made once here, so that no later step is charged for them.
-        _ = scan.digest
-        if labels is not None:
-            _ = labels.digest, labels.boxes
-    return Case(scan=scan, labels=labels, settings=files.settings)
-
-
-def _usable(path: Path, refusal: type[InputError]) -> None:
-    """Refuse a path that the system cannot even look up; whether something is there is for its reader to say."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise refusal(f"The path {str(path)[:60]!r} cannot be used ({why}): check it.") from error
 
 
 @dataclass
@@ -155,10 +89,10 @@ class Engine:
         folder = runs.find(resume, begun=False) if resume is not None else runs.create(out)
         self.started(folder)
         key = self.settings.trace_key.get_secret_value().encode() if self.settings.trace_key else None
-        identity = self._identity(case, request)
+        about = identity(case, request, self.model)
         with self.profile.part("trace and checkpoints"):
             if resume is not None and folder.report_json.exists() and _ended(folder):
-                _check_same(folder, identity)
+                _check_same(folder, about)
                 _check_untouched(folder, key)
                 return self._finished(folder, runs)
             folder.images.mkdir(parents=True, exist_ok=True)
@@ -166,9 +100,9 @@ class Engine:
             trace = TraceWriter.open(folder.trace, folder.id, resume=begun, key=key)
         with trace:
             if trace.events == 0:
-                trace.append(Kind.RUN_START, self._start(folder, case, request, identity))
+                trace.append(Kind.RUN_START, run_start(folder, case, request, self.settings, self.model))
             else:
-                _check_same(folder, identity)
+                _check_same(folder, about)
                 trace.append(Kind.RUN_RESUME, {"version": version("tumortrace")})
             services = Services(
                 case, self.model, Store(self.settings.cache), trace, self.settings, self.progress, self.profile
@@ -186,62 +120,82 @@ class Engine:
         return made, state
 
     def _run(self, folder: RunFolder, request: Request, services: Services) -> RunState:
-        serde = JsonPlusSerializer(allowed_msgpack_modules=_STATE_TYPES)
         with (
             self.profile.part("graph"),
             closing(sqlite3.connect(folder.checkpoint, check_same_thread=False)) as connection,
             nothing_sent(),
         ):
-            graph = build_graph(SqliteSaver(connection, serde=serde))
-            config: RunnableConfig = {
-                "configurable": {"thread_id": folder.id},
-                "recursion_limit": 10 + 6 * self.settings.max_rounds,
-            }
+            graph = build_graph(checkpoints(connection))
+            config = run_config(folder, self.settings)
             begun = graph.get_state(config)
             start = None if begun.next else RunState(run_id=folder.id, request=request)
             values = graph.invoke(start, config, context=services, durability="sync")
         return RunState.model_validate(values)
 
-    def _finished(self, folder: RunFolder, runs: Runs) -> tuple[Report, RunState]:
-        serde = JsonPlusSerializer(allowed_msgpack_modules=_STATE_TYPES)
+    def state_of(self, folder: RunFolder) -> RunState:
+        """The state that a run has reached, from its checkpoint."""
         with closing(sqlite3.connect(folder.checkpoint, check_same_thread=False)) as connection:
-            graph = build_graph(SqliteSaver(connection, serde=serde))
-            values = graph.get_state({"configurable": {"thread_id": folder.id}}).values
+            values = build_graph(checkpoints(connection)).get_state(run_config(folder, self.settings)).values
+        return RunState.model_validate(values)
+
+    def _finished(self, folder: RunFolder, runs: Runs) -> tuple[Report, RunState]:
         made = Report.model_validate_json(folder.report_json.read_bytes())
         runs.set_status(folder.id, made.status)  # the run may have been killed just before this
-        return made, RunState.model_validate(values)
+        return made, self.state_of(folder)
 
-    def _identity(self, case: Case, request: Request) -> str:
-        return content_hash(
-            [
-                case.scan.digest,
-                case.labels.digest if case.labels else None,
-                case.settings.digest,
-                request.model_dump(mode="json"),
-                self.model.name,
-            ]
-        )
 
-    def _start(self, folder: RunFolder, case: Case, request: Request, identity: str) -> dict[str, JsonValue]:
-        inputs: dict[str, JsonValue] = {"scan": case.scan.digest}
-        if case.labels is not None:
-            inputs["labels"] = case.labels.digest
-        return {
-            "run_id": folder.id,
-            "question": request.question,
-            "options": list(request.options),
-            "version": version("tumortrace"),
-            "inputs": inputs,
-            "identity": identity,
-            "settings": {
-                "model": self.model.name,
-                "max_rounds": self.settings.max_rounds,
-                "max_tool_calls": self.settings.max_tool_calls,
-                "phase": case.settings.phase,
-                "prefer": list(case.settings.prefer),
-                "patient": dict(case.settings.patient),
-            },
-        }
+def identity(case: Case, request: Request, model: ReasoningModel) -> str:
+    """Hash of all that a run is about: only the same thing goes on with it."""
+    return content_hash(
+        [_content(case), case.settings.digest, _prior(case), request.model_dump(mode="json"), model.name]
+    )
+
+
+def run_start(
+    folder: RunFolder, case: Case, request: Request, settings: Settings, model: ReasoningModel
+) -> dict[str, JsonValue]:
+    """What the trace says first: what the run is about, and with what it works."""
+    inputs: dict[str, JsonValue] = {"scan": case.scan.digest}
+    if case.labels is not None:
+        inputs["labels"] = case.labels.digest
+    if case.prior is not None:
+        inputs["prior"] = case.prior.scan.digest
+        if case.prior.labels is not None:
+            inputs["prior_labels"] = case.prior.labels.digest
+    return {
+        "run_id": folder.id,
+        "question": request.question,
+        "options": list(request.options),
+        "version": version("tumortrace"),
+        "inputs": inputs,
+        "identity": identity(case, request, model),
+        "settings": {
+            "model": model.name,
+            "max_rounds": settings.max_rounds,
+            "max_tool_calls": settings.max_tool_calls,
+            "phase": case.settings.phase,
+            "prefer": list(case.settings.prefer),
+            "patient": dict(case.settings.patient),
+        },
+    }
+
+
+def _content(case: Case) -> list[str | None]:
+    return [case.scan.digest, case.labels.digest if case.labels else None]
+
+
+def _prior(case: Case) -> list[str | None] | None:
+    return _content(case.prior) if case.prior is not None else None
+
+
+def run_config(folder: RunFolder, settings: Settings) -> RunnableConfig:
+    """Configuration of the graph for one run."""
+    return {"configurable": {"thread_id": folder.id}, "recursion_limit": 10 + 6 * settings.max_rounds}
+
+
+def checkpoints(connection: sqlite3.Connection) -> SqliteSaver:
+    """The checkpointer of a run: only the types of the state are ever made from what it holds."""
+    return SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=_STATE_TYPES))
 
 
 def _ended(folder: RunFolder) -> bool:

@@ -13,9 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
+from langgraph.types import interrupt
 from pydantic import JsonValue
 
 from agent.errors import ToolError
+from agent.outside import Turn
 from agent.services import Services
 from agent.state import BUDGET_SPENT, FAILURE, RunState, Task
 from agent.trace_schema import Kind
@@ -31,6 +33,7 @@ def execute(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     new_done: dict[str, tuple[str, ...]] = {}
     new_evidence: dict[str, Evidence] = {}
     open_ = {ident: task for ident, task in state.tasks.items() if ident not in state.done}
+    elsewhere = _from_outside(state, services)
     running: dict[Future[list[Evidence]], Task] = {}
     pool = ThreadPoolExecutor(max_workers=services.settings.workers)
     try:
@@ -41,7 +44,8 @@ def execute(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
             for task in ready:
                 del open_[task.id]
                 over = len(working.done) + len(running) >= services.settings.max_tool_calls
-                running[pool.submit(_run, services, working, task, over_budget=over)] = task
+                given = elsewhere.get(task.id)
+                running[pool.submit(_run, services, working, task, given, over_budget=over)] = task
             finished, _ = wait(running, return_when="FIRST_COMPLETED")
             for future in finished:
                 task = running.pop(future)
@@ -60,7 +64,19 @@ def execute(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     return {"done": done, "evidence": evidence}
 
 
-def _run(services: Services, state: RunState, task: Task, *, over_budget: bool) -> list[Evidence]:
+def _from_outside(state: RunState, services: Services) -> dict[str, list[Evidence]]:
+    """Evidence of the tasks that run elsewhere; the graph waits until their results are given."""
+    if services.outside is None:
+        return {}
+    turns: list[Turn] = []
+    while calls := services.outside.calls(state, turns):
+        turns.append((calls, list(interrupt(calls))))
+    return services.outside.evidence(state, turns)
+
+
+def _run(
+    services: Services, state: RunState, task: Task, given: list[Evidence] | None, *, over_budget: bool
+) -> list[Evidence]:
     tool = load_tools()[task.tool]
     arguments, broken = _arguments(state, task)
     call: dict[str, JsonValue] = {"call": task.id, "tool": tool.name, "round": state.round}
@@ -68,6 +84,12 @@ def _run(services: Services, state: RunState, task: Task, *, over_budget: bool) 
         reason = broken or BUDGET_SPENT
         services.trace.append(Kind.TOOL_FAILED, {**call, "error": reason})
         return [_failure(tool, arguments, reason)]
+    if given is not None:
+        services.trace.append(Kind.TOOL_START, {**call, "arguments": dict(arguments), "target": _target(arguments)})
+        services.trace.append(
+            Kind.TOOL_END, {**call, "seconds": 0.0, "version": tool.version, "key": "outside", "evidence": _dump(given)}
+        )
+        return given
     # Only what the task cites is handed over, so that a tool cannot depend on anything that its key leaves out.
     case = replace(services.case, evidence=_cited(state.evidence, arguments))
     key = tool.key(case, arguments)
@@ -107,10 +129,9 @@ def _arguments(state: RunState, task: Task) -> tuple[dict[str, JsonValue], str |
         arguments[name] = found.id
     for name, refs in task.ref_lists.items():
         ids: list[JsonValue] = []
-        for ref in refs:
-            found = state.lookup(ref)
+        for found in state.lookup_all(refs):
             if found is None or found.quantity == FAILURE:
-                return arguments, (found.reason if found else None) or f"{task.tool} lacks its input {ref.quantity}"
+                return arguments, (found.reason if found else None) or f"{task.tool} lacks an input of its {name}"
             ids.append(found.id)
         arguments[name] = ids
     return arguments, None

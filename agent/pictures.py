@@ -45,25 +45,32 @@ def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, byte
     drawn: set[str] = set()
     # One after another, so that what is told first is shown first.
     for one in (found for ident in dict.fromkeys(cited) for found in closure(state, (ident,))):
-        if one.target in drawn or one.target == "scan" or "+" in one.target or one.state is State.NOT_ASSESSED:
+        earlier = one.quantity.startswith("prior_")  # its slices are those of another scan
+        if one.target in drawn or "+" in one.target or one.target == "scan" or earlier:
             continue
-        mask = region(case.labels, one.target)
-        if mask is None or mask.voxels == 0:
+        # One lesion is shown with the others of its class, on its own slice.
+        structure = one.target.partition("#")[0]
+        mask = region(case.labels, structure)
+        if one.state is State.NOT_ASSESSED or mask is None or mask.voxels == 0:
             continue
         k = _slice(one, mask, state, case)
         if k not in shown and len(shown) == MOST:
             continue
         drawn.add(one.target)
-        shown.setdefault(k, {})[target_name(one.target)] = mask
-        for lesion_name, lesion in _lesions_on(case, one.target, k).items():
-            shown[k].setdefault(lesion_name, lesion)
+        here = shown.setdefault(k, {})
+        # "tumor" beside "liver tumor" would be the same outline twice.
+        if not any(other.box == mask.box and other.voxels == mask.voxels for other in here.values()):
+            here[target_name(structure)] = mask
+        for lesion_name, lesion in _lesions_on(case, structure, k).items():
+            if not any(other.box == lesion.box and other.voxels == lesion.voxels for other in here.values()):
+                here.setdefault(lesion_name, lesion)
     images: dict[str, bytes] = {}
     for k, masks in shown.items():
         number = case.scan.orientation.file_slice(k)
         name = f"axial-{number:04d}.png"
         title = ", ".join(masks)
         images[name] = axial_overlay(case.scan, masks, k, title=title)
-        ids = [ident for ident, one in report.evidence.items() if target_name(one.target) in masks]
+        ids = [ident for ident, one in report.evidence.items() if target_name(one.target.partition("#")[0]) in masks]
         if not any(report.evidence[ident].slice == number for ident in ids):
             shown_slice = _shown(masks, number)
             report.evidence[shown_slice.id] = evidence_out(shown_slice)

@@ -11,14 +11,14 @@ import pydantic
 from langgraph.runtime import Runtime
 from pydantic import JsonValue
 
-from agent.chain import expand, rule_task
+from agent.chain import expand
 from agent.query import NotUnderstood, Query, load_kinds
+from agent.rule_chain import all_rule_tasks
 from agent.services import Services
-from agent.state import Ref, RunState, Target, Task
+from agent.state import RunState, Target, Task
 from agent.trace_schema import Kind
 from tools.ontology import load_ontology
 from tools.registry import load_tools
-from tools.rules.model import load_rules, rules_for
 from tools.volume import LabelSet
 
 _QUANTITY = re.compile(r"[a-z_]{1,64}|#\d{1,3}")
@@ -97,7 +97,7 @@ def _first_round(state: RunState, services: Services) -> tuple[Queries, list[Tar
     )
     for index, query in enumerate(queries):
         if isinstance(query, Query):
-            chain, target = expand(index, query, load_kinds()[query.kind])
+            chain, target = expand(index, query, load_kinds()[query.kind], lambda: _everything(services.case.labels))
             targets.append(target)
             tasks |= {task.id: task for task in chain if task.id not in tasks}
     return queries, targets, tasks
@@ -128,16 +128,9 @@ def _everything(labels: LabelSet | None) -> dict[str, Task]:
         if ontology.get(name).kind == "lesion":
             add("presence", "labelled lesion class", structure=name)
             add("lesion_components", "labelled lesion class", structure=name)
-    for topic, base in sorted({(rule.topic, rule.structure) for rule in load_rules().values()}):
-        whole = ontology.get(base)
-        for structure in whole.parts or (base,):
-            if structure not in there:
-                continue
-            refs = tuple(
-                Ref(task=rule_task(tasks, rule, structure).id, quantity="verdict") for rule in rules_for(topic, base)
-            )
-            task = Task.make("weigh_rules", ref_lists={"verdicts": refs}, reason=f"all rules on “{topic}”")
-            tasks.setdefault(task.id, task)
+            if name in there:
+                add("lesion_table", "labelled lesion class", structure=name)
+    all_rule_tasks(tasks, there)
     return tasks
 
 

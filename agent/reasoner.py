@@ -11,7 +11,7 @@ from agent.services import Services
 from agent.state import Claim, Conclusion, PathologyClaim, RunState
 from agent.trace_schema import Kind
 
-LONGEST_CLAIM = 100_000
+LONGEST_CLAIM = 2**20
 LONGEST_CONCLUSION = 4 * 2**20
 """Characters that a model may write; what is cut no longer says what its evidence says."""
 

@@ -39,6 +39,8 @@ def _cell(item: EvidenceOut) -> str:
 
 
 def told_in_table(report: Report, cited: list[str]) -> bool:
-    """Whether a finding says what a row of the table says."""
+    """Whether a finding says what a row of the tables of structures and lesions says."""
     first = report.evidence.get(cited[0]) if cited else None
-    return first is not None and first.tool == "measure_structure" and first.quantity in COLUMNS
+    if first is None:
+        return False
+    return first.quantity == "lesion" or (first.tool == "measure_structure" and first.quantity in COLUMNS)

@@ -48,6 +48,12 @@ def print_report(view: ReportView, console: Console) -> None:
         console.print(Padding(structure_table(report), (0, 2)))
     else:
         _sentences(console, "Findings", view.findings)
+    if view.lesions:
+        _section(console, "Lesions")
+        lesions = Table(*view.lesion_columns, "", box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
+        for row, ref in view.lesions:
+            lesions.add_row(*(Text(_clean(cell)) for cell in row.cells), _refs([ref]))
+        console.print(Padding(lesions, (0, 2)))
     if view.pathology:
         rows = Table.grid(padding=(0, 2))
         for name, text in view.pathology:
@@ -83,7 +89,7 @@ def _answer(answer: AnswerView) -> Panel:
 def _sentence(sentence: SentenceView) -> Text:
     text = Text()
     for segment in sentence.segments:
-        text.append(_clean(segment.text, keep=True), style="bold cyan" if segment.ref else "")
+        text.append(_clean(segment.text, keep=True), style="bold cyan" if segment.ref and not segment.quiet else "")
     return text.append(" ").append_text(_refs(sentence.refs))
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from agent.report_lesions import COLUMNS, LesionRow, lesion_rows
 from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence, Status, Verdict
 from tools.types import Scalar, State
-from tools.units import number_text
+from tools.units import number_text, symbol
 
 STATE_WORDS: dict[State, str] = {
     State.MEASURED: "Measured",
@@ -32,7 +33,8 @@ STATUS_MEANING: dict[Status, str] = {
     "needs_review": "A person has to decide before this counts.",
 }
 OUTCOME_WORDS = {"pass": "pass", "fail": "fail", "not_applicable": "not applicable"}
-_UNITS = {"cm3": "cm³", "mm3": "mm³", "cm2": "cm²", "mm2": "mm²", "1": ""}
+_QUIET = frozenset({"method", "reason"})
+_CLOSE = frozenset({"%", "°"})
 _DIGITS = 5
 _SMALL = 1e-4
 
@@ -52,10 +54,11 @@ class Ref:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a sentence, with the evidence that it comes from."""
+    """A stretch of a sentence, with the evidence that it comes from; `quiet` for reasons and citations."""
 
     text: str
     ref: Ref | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ class ReportView:
         self.findings = [self.sentence(item) for item in report.findings]
         self.impression = [self.sentence(item) for item in report.impression]
         self.pictures = [PictureView(p.path, p.caption, self.refs(p.evidence)) for p in report.pictures]
+        self.lesion_columns = COLUMNS
+        self.lesions: list[tuple[LesionRow, Ref]] = [(row, self._ref(row.evidence)) for row in lesion_rows(report)]
         self.pathology = _pathology(report)
         self.pathology_refs = self.refs(report.pathology.evidence) if report.pathology else []
         ordered = sorted(report.verdicts, key=lambda verdict: verdict.round)
@@ -168,7 +173,8 @@ class ReportView:
                 continue
             if binding.start > at:
                 segments.append(Segment(text[at : binding.start]))
-            segments.append(Segment(text[binding.start : binding.end], self._ref(binding.evidence)))
+            quiet = binding.field in _QUIET
+            segments.append(Segment(text[binding.start : binding.end], self._ref(binding.evidence), quiet))
             at = binding.end
         if at < len(text):
             segments.append(Segment(text[at:]))
@@ -216,14 +222,14 @@ def scalar(value: Scalar) -> str:
 
 def unit_text(unit: str | None) -> str:
     """A unit as it is printed."""
-    return _UNITS.get(unit or "", unit or "")
+    return symbol(unit)
 
 
 def joined(text: str, unit: str) -> str:
-    """A number and its unit, which never part at the end of a line; % stands close."""
+    """A number and its unit, which never part at the end of a line; % and ° stand close."""
     if not unit:
         return text
-    return text + unit if unit == "%" else f"{text}\u00a0{unit}"
+    return text + unit if unit in _CLOSE else f"{text}\u00a0{unit}"
 
 
 def value_text(item: EvidenceOut) -> str:

@@ -22,6 +22,7 @@ from tools.ontology import load_ontology
 from tools.types import State
 
 _NOTED = {"labels": "Labels", "reading": "The scan"}
+_VERDICTS = ("weigh_rules", "no_rule")
 _ALWAYS_UNASSESSED = ("lymph_node", "distant_metastasis")
 
 
@@ -145,8 +146,9 @@ def _not_assessed(state: RunState) -> list[str]:
     found = [
         describe(one, state.evidence).text
         for one in state.evidence.values()
-        if one.state is State.NOT_ASSESSED and one.quantity in {"exists", "phase", "labels", "verdict", "failure"}
-        and one.tool != "apply_rule"
+        if one.state is State.NOT_ASSESSED
+        and (one.quantity in {"exists", "phase", "labels", "verdict", "failure"} or one.tool in _VERDICTS)
+        and one.tool not in {"apply_rule", "apply_table", "gravest"}
     ]  # fmt: skip
     found += _unlabelled_lesions(state)
     if state.request.question is None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from agent.report_model import Binding
 from tools.ontology import is_pair, load_ontology
 from tools.types import Evidence
-from tools.units import number_text, symbol
+from tools.units import number_text, symbol, with_unit
 
 QUANTITY_NAMES = {
     "hu_mean": "mean attenuation",
@@ -34,7 +34,9 @@ class Sentence:
         self.text += text
 
     def bind(self, text: str, one: Evidence, field: str) -> None:
-        """Append words that come from a field of a piece of evidence."""
+        """Append words that come from a field of a piece of evidence; no words, no binding."""
+        if not text:
+            return
         start = len(self.text)
         self.text += text
         self.bindings.append(Binding(start=start, end=len(self.text), evidence=one.id, field=field))
@@ -46,7 +48,8 @@ class Sentence:
 
 
 def quantity_name(quantity: str) -> str:
-    """A quantity in words ("mean attenuation"); suffixes of derived quantities are dropped."""
+    """A quantity in words ("mean attenuation"); what derived quantities add to the name is dropped."""
+    quantity = quantity.removeprefix("prior_")
     for suffix in ("_total", "_difference", "_ratio", "_share"):
         quantity = quantity.removesuffix(suffix)
     return QUANTITY_NAMES.get(quantity, quantity.replace("_", " "))
@@ -65,11 +68,18 @@ def say_number(sentence: Sentence, one: Evidence, value: float, field: str, *, d
     """Say a number of a piece of evidence, with its unit."""
     if one.quantity == "threshold":
         shown = f"{value:.6f}".rstrip("0").rstrip(".")
+    elif _counts(one) and float(value).is_integer():
+        shown = str(int(value))
     else:
         shown = number_text(value, one.unit) if decimals is None else f"{value:.{decimals}f}"
     sentence.bind(shown, one, field)
     if symbol(one.unit):
-        sentence.say(f" {symbol(one.unit)}")
+        sentence.say(with_unit("", one.unit))
+
+
+def _counts(one: Evidence) -> bool:
+    """Whether a quantity is a number of things, whose bound is as whole as its value."""
+    return one.unit == "1" and "count" in one.quantity.split("_")
 
 
 def say_value(sentence: Sentence, one: Evidence) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from agent.models.protocol import ReasoningModel
+from agent.outside import Outside
 from agent.settings import Settings
 from agent.trace import TraceWriter
 from tools.base import Case
@@ -74,6 +75,7 @@ class Services:
         settings: settings of the program.
         progress: told of every finished tool call.
         profile: where the time goes.
+        outside: answers tool calls from elsewhere, if anything does.
     """
 
     case: Case
@@ -83,3 +85,4 @@ class Services:
     settings: Settings
     progress: Progress = silent
     profile: Profile = field(default_factory=Profile)
+    outside: Outside | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -29,7 +30,7 @@ class Ref(_Frozen):
 
     Attributes:
         task: id of the task.
-        quantity: the quantity; ``#n`` for the n-th piece that the task makes.
+        quantity: the quantity; ``#n`` for the n-th piece that the task makes; in a list, ``*`` for all of them.
     """
 
     task: str
@@ -236,3 +237,14 @@ class RunState(BaseModel):
             return made[number] if number < len(made) else None
         # A task that failed made one piece of evidence that says so; it stands for whatever was expected.
         return next((one for one in made if one is not None and one.quantity in {ref.quantity, FAILURE}), None)
+
+    def lookup_all(self, refs: Iterable[Ref]) -> list[Evidence | None]:
+        """The evidence that a list of references stands for; ``*`` leaves out what only says that a call failed."""
+        found: list[Evidence | None] = []
+        for ref in refs:
+            if ref.quantity == "*":
+                made = [self.evidence[ident] for ident in self.done.get(ref.task, ()) if ident in self.evidence]
+                found += [one for one in made if one.quantity != FAILURE]
+            else:
+                found.append(self.lookup(ref))
+        return found

@@ -11,9 +11,12 @@ from tools.types import Evidence, State
 
 # What a finding is told of: the quantities that a reader looks for first.
 _FINDINGS = ("exists", "volume", "hu_mean", "long_axis", "short_axis", "lesion_count", "largest_lesion_volume",
-             "largest_lesion_long_axis", "side", "phase")  # fmt: skip
+             "largest_lesion_long_axis", "lesion", "side", "phase")  # fmt: skip
 _KINDS = ("lesion", "organ", "vessel", "bone")
 _DERIVED = ("verdict", "comparison", "extreme")
+_SINGLE = ("apply_rule", "apply_table", "gravest")
+"""Tools whose verdicts are told where the rules on one question are weighed."""
+_WEIGHED = "weigh_rules"
 
 
 def telling(state: RunState) -> tuple[Claim, ...]:
@@ -22,7 +25,7 @@ def telling(state: RunState) -> tuple[Claim, ...]:
     if state.request.question is None:
         told.sort(key=_rank)
     findings = [statement("finding", one, state.evidence) for one in told if one.quantity in _FINDINGS]
-    derived = sorted((one for one in told if one.quantity in _DERIVED), key=_weight)
+    derived = sorted((one for one in told if one.quantity in _DERIVED or one.tool == _WEIGHED), key=_weight)
     impression = [statement("impression", one, state.evidence) for one in derived]
     return (*_distinct(findings), *_distinct(impression))
 
@@ -45,7 +48,8 @@ def _told(state: RunState) -> Iterator[Evidence]:
     if state.request.question is None:
         for one in state.evidence.values():
             # A weighed verdict tells the single ones, and the presence of a lesion tells that there is none.
-            elsewhere = one.tool == "apply_rule" or (one.tool == "lesion_components" and one.state is State.ABSENT)
+            none_there = one.state is State.ABSENT and one.tool in {"lesion_components", _WEIGHED}
+            elsewhere = one.tool in _SINGLE or none_there
             if not elsewhere and one.state is not State.NOT_ASSESSED and one.quantity != "threshold":
                 yield one
         return
@@ -58,7 +62,7 @@ def _told(state: RunState) -> Iterator[Evidence]:
             continue
         seen.add(one.id)
         queue += [state.evidence[ident] for ident in one.inputs]
-        if one.tool not in {"convert", "apply_rule"} and one.quantity != "threshold":
+        if one.tool not in {"convert", *_SINGLE} and one.quantity != "threshold":
             yield one
 
 

@@ -12,6 +12,7 @@ from string import Formatter
 
 from agent.sentence import Sentence, target_name
 from agent.state import FAILURE
+from agent.wording_details import DETAIL_SLOTS
 from agent.wording_slots import OF_INPUTS, SLOTS
 from tools.registry import load_tools
 from tools.types import Evidence, State
@@ -60,9 +61,20 @@ def _template(one: Evidence, evidence: Mapping[str, Evidence]) -> str:
 
 def _fill(sentence: Sentence, one: Evidence, template: str) -> None:
     for words, slot, _, _ in Formatter().parse(template):
-        sentence.say(words)
+        # What bears a number takes no article: "in liver segment 6".
+        numbered = slot is not None and words.endswith(" the ") and _named(one, slot)[-1:].isdigit()
+        sentence.say(words.removesuffix("the ") if numbered else words)
         if slot:
             _slot(sentence, one, slot)
+
+
+def _named(one: Evidence, slot: str) -> str:
+    """The name that a slot puts behind its article; empty for slots that name nothing."""
+    if slot == "target":
+        return target_name(one.target)
+    if slot == "detail.place":
+        return str(one.details.get("place"))
+    return one.value if slot == "value" and isinstance(one.value, str) else ""
 
 
 def _slot(sentence: Sentence, one: Evidence, slot: str) -> None:
@@ -74,6 +86,9 @@ def _slot(sentence: Sentence, one: Evidence, slot: str) -> None:
         SLOTS[slot](sentence, _worked_out(one, sentence.evidence))
     elif slot == "input_sentences":
         _input_sentences(sentence, one)
+    elif slot.partition(".")[0] in DETAIL_SLOTS:
+        kind, _, key = slot.partition(".")
+        DETAIL_SLOTS[kind](sentence, one, key)
     elif slot.startswith("detail."):
         key = slot.removeprefix("detail.")
         sentence.bind(str(one.details[key]), one, f"details.{key}")

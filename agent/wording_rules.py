@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from agent.sentence import Sentence, quantity_name, say_uncertainty, say_value, target_name
-from tools.rules.model import get_rule
+from agent.wording_tables import say_borderline, say_citation, say_table_open, say_table_verdict
+from tools.rules.model import Rule, get_rule
+from tools.rules.table import TableRule
 from tools.types import Evidence, State
 
 
 def say_rule_verdict(sentence: Sentence, one: Evidence) -> None:
     """Say what a rule decides, with every value and threshold that it rests on."""
+    rule = get_rule(str(one.details["rule"]))
+    if isinstance(rule, TableRule):
+        say_table_verdict(sentence, one, rule)
+        return
     sentence.say("By the ")
     sentence.bind(str(one.details["source"]), one, "details.source")
     sentence.say(" rule, the ")
@@ -16,17 +22,20 @@ def say_rule_verdict(sentence: Sentence, one: Evidence) -> None:
     sentence.say(" ")
     sentence.bind(str(one.details["text"]), one, "value")
     sentence.say(": ")
-    _criteria(sentence, one)
+    _criteria(sentence, one, rule)
     sentence.say(".")
     if one.details.get("disagree"):
         sentence.say(" Its criteria disagree; the more severe one counts.")
-    if one.details.get("borderline"):
-        sentence.say(" This is borderline: a threshold lies within the uncertainty of the measurement.")
+    say_borderline(sentence, one, rule.text)
+    say_citation(sentence, one)
 
 
 def say_rule_open(sentence: Sentence, one: Evidence) -> None:
     """Say why a rule decides nothing."""
     rule = get_rule(str(one.details["rule"]))
+    if isinstance(rule, TableRule):
+        say_table_open(sentence, one, rule)
+        return
     sentence.say("By the ")
     sentence.bind(rule.source, one, "details.source")
     sentence.say(" rule, whether the " if rule.noun is None else f" rule, the {rule.noun} of the ")
@@ -36,12 +45,12 @@ def say_rule_open(sentence: Sentence, one: Evidence) -> None:
     sentence.say(" was not assessed: " if one.state is State.NOT_ASSESSED else " cannot be decided: ")
     sentence.bind(one.reason or "no reason is recorded", one, "reason")
     sentence.say("; ")
-    _criteria(sentence, one)
+    _criteria(sentence, one, rule)
     sentence.say(".")
+    say_citation(sentence, one)
 
 
-def _criteria(sentence: Sentence, one: Evidence) -> None:
-    rule = get_rule(str(one.details["rule"]))
+def _criteria(sentence: Sentence, one: Evidence, rule: Rule) -> None:
     inputs = [sentence.evidence[ident] for ident in one.inputs]
     edges = [item for item in inputs if item.quantity == "threshold"]
     for number, criterion in enumerate(rule.criteria):
@@ -64,3 +73,7 @@ def _criteria(sentence: Sentence, one: Evidence) -> None:
                 sentence.say(", ")
             say_value(sentence, edge)
         sentence.say(")")
+    phase = next((item for item in inputs if item.quantity == "phase"), None)
+    if phase is not None and phase.value is not None:
+        sentence.say(", and the contrast phase is ")
+        say_value(sentence, phase)

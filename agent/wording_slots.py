@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from agent.sentence import Sentence, quantity_name, say_number, say_uncertainty, say_value, target_name
 from agent.wording_rules import say_rule_open, say_rule_verdict
+from tools.intervals import upper_bound
 from tools.ontology import load_ontology
 from tools.types import Evidence, State
 
@@ -66,6 +67,14 @@ def _at_least(sentence: Sentence, one: Evidence) -> None:
         sentence.say(".")
 
 
+def _at_most(sentence: Sentence, one: Evidence) -> None:
+    most = upper_bound(one)
+    if most is not None:
+        sentence.say(" It is at most ")
+        say_number(sentence, one, most, "details.upper_bound")
+        sentence.say(".")
+
+
 def _on_slice(sentence: Sentence, one: Evidence) -> None:
     if one.slice is not None:
         sentence.say(", on slice ")
@@ -99,7 +108,12 @@ def _superlative(sentence: Sentence, one: Evidence) -> None:
 
 
 def _borderline(sentence: Sentence, one: Evidence) -> None:
-    if one.details.get("borderline"):
+    readings = one.details.get("borderline")
+    if isinstance(readings, list) and len(readings) > 1:
+        sentence.say(" This is borderline: within the uncertainty of the measurement it may be ")
+        sentence.bind(" or ".join(str(reading) for reading in readings), one, "details.borderline")
+        sentence.say(".")
+    elif readings:
         sentence.say(" This is borderline: within the uncertainty of the measurement it may be the other way.")
 
 
@@ -143,6 +157,7 @@ SLOTS: dict[str, Callable[[Sentence, Evidence], None]] = {
     "reason_sentence": _reason_sentence,
     "note": _note,
     "at_least": _at_least,
+    "at_most": _at_most,
     "on_slice": _on_slice,
     "quantity": _quantity,
     "quantity_of_input": _quantity_of_input,

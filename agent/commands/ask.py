@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from agent.cases import CaseFiles, open_case
 from agent.commands import options as o
 from agent.commands.profile import print_profile
-from agent.engine import CaseFiles, Engine, open_case
+from agent.engine import Engine
 from agent.report import render_terminal
 from agent.report_model import Report
 from agent.reporting import report_json
@@ -41,6 +42,8 @@ def ask(
     patient: o.PatientOption = None,
     series: o.SeriesOption = None,
     prefer: o.PreferOption = None,
+    prior: o.PriorOption = None,
+    prior_labels: o.PriorLabelsOption = None,
     model: o.ModelOption = "embedded",
     as_json: o.JsonOption = False,
     out: o.OutOption = None,
@@ -51,7 +54,7 @@ def ask(
 
     Exit codes: 0 answered (an honest "not measurable" is an answer), 1 integrity failure, 2 bad input, 3 unresolved.
     """
-    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer)
+    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer, prior, prior_labels)
     _run(files, question, tuple(option or ()), model, as_json, out, resume, profile)
 
 
@@ -63,6 +66,8 @@ def report(
     patient: o.PatientOption = None,
     series: o.SeriesOption = None,
     prefer: o.PreferOption = None,
+    prior: o.PriorOption = None,
+    prior_labels: o.PriorLabelsOption = None,
     model: o.ModelOption = "embedded",
     as_json: o.JsonOption = False,
     out: o.OutOption = None,
@@ -70,7 +75,7 @@ def report(
     profile: o.ProfileOption = False,
 ) -> None:
     """Report on a scan without a question: every labelled structure, every rule that applies."""
-    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer)
+    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer, prior, prior_labels)
     _run(files, None, (), model, as_json, out, resume, profile)
 
 

@@ -6,8 +6,9 @@ import typer
 from rich.console import Console
 from rich.prompt import Prompt
 
+from agent.cases import open_case
 from agent.commands import options as o
-from agent.engine import Engine, open_case
+from agent.engine import Engine
 from agent.errors import InputError
 from agent.query import Query
 from agent.report_model import Report
@@ -29,11 +30,13 @@ def chat(
     patient: o.PatientOption = None,
     series: o.SeriesOption = None,
     prefer: o.PreferOption = None,
+    prior: o.PriorOption = None,
+    prior_labels: o.PriorLabelsOption = None,
     model: o.ModelOption = "embedded",
 ) -> None:
     """Talk about one scan. Every answer is a run of its own with a trace; "why" shows the last one's evidence."""
     console = Console(highlight=False)
-    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer)
+    files = o.case_files(scan, labels, class_map, series, phase, patient, prefer, prior, prior_labels)
     with o.progress_bar() as progress:
         case = open_case(files, progress=progress)
     engine = Engine(Settings(), o.choose_model(model))

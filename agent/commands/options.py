@@ -12,10 +12,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agent.engine import CaseFiles
+from agent.cases import CaseFiles
 from agent.errors import UsageError
 from agent.models.embedded import EmbeddedReasoner
 from agent.models.protocol import ReasoningModel
+from agent.patient import parse_patient
 from agent.services import Progress as Report
 from agent.services import silent
 from tools.base import CaseSettings
@@ -33,11 +34,25 @@ class Phase(StrEnum):
 
 ScanArgument = Annotated[Path, typer.Argument(help="NIfTI file, DICOM folder or file, or zip of either.")]
 LabelsOption = Annotated[
-    Path | None, typer.Option("--labels", help="Label map (NIfTI), folder with one mask per structure, or DICOM SEG.")
+    list[Path] | None,
+    typer.Option(
+        "--labels",
+        help="Label map (NIfTI), folder with one mask per structure, or DICOM SEG; repeat it for maps that overlap.",
+    ),
 ]
 ClassMapOption = Annotated[
-    str | None,
-    typer.Option("--class-map", help="Names of the labels: total, msd-liver, … or a JSON, CSV or YAML file."),
+    list[str] | None,
+    typer.Option(
+        "--class-map",
+        help="Names of the labels: total, msd-liver, … or a JSON, CSV or YAML file; the n-th is for the n-th --labels, "
+        "“-” leaves a map its own names.",
+    ),
+]
+PriorOption = Annotated[
+    Path | None, typer.Option("--prior", help="An earlier scan of the same patient, to compare with.")
+]
+PriorLabelsOption = Annotated[
+    list[Path] | None, typer.Option("--prior-labels", help="Labels of the earlier scan, in any form --labels takes.")
 ]
 PhaseOption = Annotated[Phase | None, typer.Option("--phase", help="Contrast phase, if you know it.")]
 PatientOption = Annotated[str | None, typer.Option("--patient", help="Facts such as age=63,sex=F.")]
@@ -54,12 +69,14 @@ ProfileOption = Annotated[bool, typer.Option("--profile", help="Show where the t
 
 def case_files(
     scan: Path,
-    labels: Path | None = None,
-    class_map: str | None = None,
+    labels: list[Path] | None = None,
+    class_map: list[str] | None = None,
     series: str | None = None,
     phase: str | None = None,
     patient: str | None = None,
     prefer: list[str] | None = None,
+    prior: Path | None = None,
+    prior_labels: list[Path] | None = None,
 ) -> CaseFiles:
     """A case from the options that describe it.
 
@@ -71,28 +88,12 @@ def case_files(
         if source not in sources:
             raise UsageError(f"No rule comes from the source {source!r}; --prefer takes {', '.join(sorted(sources))}.")
     settings = CaseSettings(phase=phase, patient=parse_patient(patient), prefer=tuple(prefer or ()))
-    return CaseFiles(scan, labels, class_map, series, settings)
-
-
-def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:
-    """Facts from ``name=value`` pairs separated by commas, sorted by name.
-
-    Raises:
-        UsageError: where it is not of that form, or too long.
-    """
-    if not text:
-        return ()
-    if len(text) > 500:
-        raise UsageError("--patient takes a few facts such as age=63,sex=F; this is longer than 500 characters.")
-    facts = {}
-    for part in text.split(","):
-        name, equals, value = part.partition("=")
-        if not equals or not name.strip().isidentifier() or not value.strip():
-            raise UsageError(
-                f"--patient takes name=value pairs separated by commas (age=63,sex=F), not {part.strip()!r}."
-            )
-        facts[name.strip().lower()] = value.strip()
-    return tuple(sorted(facts.items()))
+    if prior is None and prior_labels:
+        raise UsageError("--prior-labels are labels of an earlier scan, but no --prior was given.")
+    names = tuple(None if name == "-" else name for name in class_map or ())
+    earlier = tuple(prior_labels or ())
+    before = CaseFiles(prior, earlier, names[: len(earlier)]) if prior is not None else None
+    return CaseFiles(scan, tuple(labels or ()), names, series, settings, before)
 
 
 def choose_model(name: str) -> ReasoningModel:

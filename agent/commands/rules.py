@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from agent.rule_text import rule_lines, where
 from tools.rules.model import get_rule, load_rules
 
 
@@ -18,14 +20,24 @@ def register(app: typer.Typer) -> None:
 
 
 def list_rules() -> None:
-    """List all rules."""
-    table = Table("topic", "structure", "valid in", "source")
-    table.add_column("id", overflow="fold")
-    for rule in load_rules().values():
-        table.add_row(rule.topic, rule.structure, ", ".join(rule.phases) or "any phase", rule.source, rule.id)
-    Console().print(table)
+    """List all rules by organ and topic, with source and citation of each."""
+    rules = sorted(load_rules().values(), key=lambda rule: (where(rule), rule.topic, rule.priority, rule.id))
+    for organ, of_organ in groupby(rules, key=where):
+        _say(organ, bold=True)
+        for topic, of_topic in groupby(of_organ, key=lambda rule: rule.topic):
+            _say(f"  {topic.replace('_', ' ')}")
+            for rule in of_topic:
+                phases = f", {' or '.join(rule.phases)} scans only" if rule.phases else ""
+                _say(f"    {rule.id} ({rule.source}{phases})")
+                _say(f"      {rule.citation}")
 
 
 def show_rule(ident: str) -> None:
-    """Show one rule with its thresholds, boundary behaviour and citation."""
-    Console().print_json(get_rule(ident).model_dump_json())
+    """Show one rule: its inputs, its conditions in plain words, its limits, its citation and notes."""
+    for line in rule_lines(get_rule(ident)):
+        _say(line)
+
+
+def _say(line: str, *, bold: bool = False) -> None:
+    """One line as it is: no markup, and no wrapping, which would break identifiers."""
+    Console().print(line, style="bold" if bold else None, markup=False, highlight=False, soft_wrap=True)

@@ -79,7 +79,7 @@ class _Sound:
         for name, ref in task.refs.items():
             given[name] = self._id(ref)
         for name, refs in task.ref_lists.items():
-            given[name] = [self._id(ref) for ref in refs]
+            given[name] = [found.id if found else None for found in self._state.lookup_all(refs)]
         # A call that failed has no more arguments than could be filled in.
         return all(one.arguments.get(name) == value for name, value in given.items() if name in one.arguments)
 

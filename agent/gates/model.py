@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -42,6 +42,13 @@ class View:
     state: RunState
     conclusion: Conclusion
     settings: CaseSettings = field(default_factory=CaseSettings)
+
+    def cited(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Id of every claim with the evidence that it cites; that of the pathology conclusion is "pathology"."""
+        for claim in self.conclusion.claims:
+            yield claim.id, claim.evidence
+        if self.conclusion.pathology is not None:
+            yield "pathology", self.conclusion.pathology.evidence
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from agent.gates.model import Finding, Gate, View, judged
 from agent.gates.validity import closure
+from agent.pathology import UNKNOWN, categories
 from agent.state import Claim, Objection, PathologyClaim, RunState
 from tools.ontology import load_ontology
 from tools.registry import load_tools
@@ -52,7 +53,10 @@ def _looked(one: Evidence, state: RunState) -> bool:
         return True  # what is derived rests on evidence that is looked at in its own right
     labels = [o for o in state.evidence.values() if o.quantity == "labels" and o.expected_id() == o.id]
     declared = labels[0].details.get("declared") if labels else None
-    return isinstance(declared, list) and any(_shows(str(name), one.target) for name in declared)
+    # What lies between two structures is only denied where both were looked for.
+    return isinstance(declared, list) and all(
+        any(_shows(str(name), part) for name in declared) for part in one.target.split("+")
+    )
 
 
 def _shows(declared: str, asked: str) -> bool:
@@ -75,11 +79,16 @@ def _pathology_problems(pathology: PathologyClaim, state: RunState) -> list[str]
     problems = []
     if pathology.diagnosis is not None and not _assessed(cited, "diagnosis"):
         problems.append("no evidence assessed a diagnosis")
-    for name, category in (("T", pathology.ct), ("N", pathology.cn), ("M", pathology.cm)):
-        if category not in {None, f"{name}X", f"c{name}X"} and not _assessed(cited, f"category_{name.lower()}"):
-            problems.append(f"no evidence assessed the {name} category: it is {name}X")
-    if pathology.stage is not None and not _assessed(cited, "stage"):
-        problems.append("no evidence assessed a stage")
+    decided = categories(state)
+    for name in UNKNOWN | {"stage": "no stage"}:
+        said = getattr(pathology, name)
+        unknown = UNKNOWN.get(name)
+        right = decided.get(name)
+        what = f"the {name[1].upper()} category" if unknown else "the stage"
+        if right is None and said not in {None, unknown, f"c{unknown}"}:
+            problems.append(f"no evidence decides {what}" + (f": it is {unknown}" if unknown else ""))
+        if right is not None and not (said == right.value and right in cited):
+            problems.append(f"{what} is not what its evidence decides")
     if pathology.differential and not _assessed(cited, "diagnosis"):
         problems.append("no evidence assessed a differential diagnosis")
     if pathology.confidence is not None and not _assessed(cited, "confidence"):

@@ -17,15 +17,15 @@ def check(view: View) -> Finding:
     """Make every derived piece of evidence that a claim rests on again."""
     objections = []
     count = 0
-    for claim in view.conclusion.claims:
-        for one in closure(view.state, claim.evidence):
+    for claim, cited in view.cited():
+        for one in closure(view.state, cited):
             tool = load_tools().get(one.tool)
             if tool is None or not tool.derives:
                 continue
             count += 1
             problem = _recomputed(one, view)
             if problem is not None:
-                objections.append(Objection(gate="rules", claim=claim.id, evidence=one.id, expected=problem))
+                objections.append(Objection(gate="rules", claim=claim, evidence=one.id, expected=problem))
                 break
     if not count:
         return Finding("not_applicable", "no claim rests on a derived value")

@@ -15,11 +15,11 @@ _NEEDS_WHOLE = frozenset({"volume", "volume_without_lesions", "long_axis", "shor
 def check(view: View) -> Finding:
     """Check every piece of evidence that a claim rests on, and what that rests on in turn."""
     objections = []
-    for claim in view.conclusion.claims:
-        for one in closure(view.state, claim.evidence):
+    for claim, cited in view.cited():
+        for one in closure(view.state, cited):
             problem = _problem(one, view)
             if problem is not None:
-                objections.append(Objection(gate="validity", claim=claim.id, evidence=one.id, expected=problem))
+                objections.append(Objection(gate="validity", claim=claim, evidence=one.id, expected=problem))
                 break
     return judged(objections, "all evidence was measured where it can be measured")
 
@@ -60,6 +60,8 @@ def _whole(one: Evidence, state: RunState) -> bool:
     if one.tool == "lesion_components" and one.quantity == "lesion_count":
         rows = one.details.get("lesions")
         return not any(isinstance(row, dict) and row.get("cut_off_at") for row in (rows or []))  # type: ignore[union-attr]
+    if one.quantity == "lesion":
+        return not one.details.get("cut_off_at")
     if one.quantity not in _NEEDS_WHOLE or not one.tool.startswith("measure"):
         return True
     said = [
@@ -73,7 +75,12 @@ def _whole(one: Evidence, state: RunState) -> bool:
 
 def _rule_problem(one: Evidence, state: RunState) -> str | None:
     rule = load_rules().get(str(one.details.get("rule", "")))
-    if one.tool != "apply_rule" or one.state is not State.MEASURED or rule is None or not rule.phases:
+    if (
+        one.tool not in {"apply_rule", "apply_table"}
+        or one.state is not State.MEASURED
+        or rule is None
+        or not rule.phases
+    ):
         return None
     inputs = [state.evidence[ident] for ident in one.inputs if ident in state.evidence]
     phases = [source.value for source in inputs if source.quantity == "phase"]

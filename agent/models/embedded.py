@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from agent.claims import answer_for, lesions_seen
+from agent.claims import answer_for
 from agent.interpret import interpret
+from agent.pathology import pathology
 from agent.query import NotUnderstood, Query
-from agent.state import Conclusion, PathologyClaim, Request, RunState, Task
+from agent.state import Conclusion, Request, RunState, Task
 from agent.telling import telling
 
 
@@ -21,7 +22,9 @@ class EmbeddedReasoner:
         """Typed queries by the lexicon of the question kinds."""
         if request.question is None:
             return []
-        return interpret(request.question, previous=request.previous, available=available)
+        return interpret(
+            request.question, previous=request.previous, available=available, options=request.options
+        )
 
     def plan(self, state: RunState) -> list[Task]:
         """Nothing beyond the evidence chains."""
@@ -30,12 +33,4 @@ class EmbeddedReasoner:
     def conclude(self, state: RunState) -> Conclusion:
         """Answers, then the findings that they rest on, then what the rules make of them."""
         answers = [claim for target in state.targets if (claim := answer_for(state, target)) is not None]
-        return Conclusion(claims=(*answers, *telling(state)), pathology=_pathology(state))
-
-
-def _pathology(state: RunState) -> PathologyClaim | None:
-    """Where a lesion is seen: no diagnosis and X for every category, since nothing assessed them."""
-    lesions = lesions_seen(state) if state.request.question is None else ()
-    if not lesions:
-        return None
-    return PathologyClaim(ct="TX", cn="NX", cm="MX", stage=None, evidence=lesions)
+        return Conclusion(claims=(*answers, *telling(state)), pathology=pathology(state))

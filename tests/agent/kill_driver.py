@@ -30,13 +30,17 @@ from agent.errors import UsageError
 from agent.runs import Runs
 from agent.trace import TraceWriter, read_events, verify
 from agent.trace_schema import Event
-from tests.agent.loop_make import Asks, ask, make_case, settings_in
+from tests.agent.loop_full import full_case
+from tests.agent.loop_make import Asks, ask, settings_in
 from tools.base import Case, Tool
 from tools.registry import load_tools
 from tools.store import Store
 from tools.types import Evidence
 
-QUERIES = [ask("steatosis", "liver"), ask("lesion_count", "liver_lesion"), ask("volume", "stomach")]
+QUERIES = [
+    ask("steatosis", "liver"), ask("lesion_list", "liver_lesion"), ask("volume", "stomach"),
+    ask("volume_change", "liver_lesion"), ask("category_t", "pancreas_pdac"),
+]  # fmt: skip
 STEPS: list[tuple[Any, str]] = [
     (os, "fsync"), (os, "replace"), (Path, "mkdir"), (Path, "replace"), (Runs, "create"), (Runs, "set_status"),
     (TraceWriter, "open"), (TraceWriter, "append"), (Store, "put"), (Store, "get"), (agent.reporting, "atomic_write"),
@@ -47,7 +51,7 @@ RUNNING_SECONDS = 0.005
 def main() -> None:
     """Make the reference run, then kill and resume as planned."""
     root, plan = Path(sys.argv[1]), json.loads(sys.argv[2])
-    case = make_case()
+    case = full_case()
     slow_tools()
     begin = time.perf_counter()
     whole = attempt(case, root / "whole", None, None)
@@ -146,12 +150,12 @@ def work(case: Case, folder: Path, point: int | None, *, resume: bool) -> None:
     engine = Engine(settings_in(folder), Asks(QUERIES))
     out = folder / "run"
     try:
-        report, _ = engine.ask(case, "Three questions?", out=out, resume=str(out) if resume else None)
+        report, _ = engine.ask(case, "Five questions?", out=out, resume=str(out) if resume else None)
     except UsageError as error:
         # Killed before anything was written: there is no run, and a new one begins.
         if not resume or "There is no run" not in str(error) or out.exists():
             raise
-        report, _ = engine.ask(case, "Three questions?", out=out)
+        report, _ = engine.ask(case, "Five questions?", out=out)
     plain = report.model_dump(mode="json", exclude={"run_id", "trace"})
     (folder / "result.json").write_text(json.dumps({"report": plain, "points": count[0], "run_id": report.run_id}))
 

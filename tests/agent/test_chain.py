@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.chain import expand
-from agent.query import Kind, Query, load_kinds
-from agent.state import FAILURE, Task
-from tests.agent.loop_make import ask, every_query, make_case, run
+from agent.planner import labelled
+from agent.query import Kind, Query, Step, load_kinds
+from agent.rule_chain import all_rule_tasks
+from agent.state import FAILURE, Ref, RunState, Task
+from tests.agent.loop_full import full_case
+from tests.agent.loop_make import Outcome, ask, make_case, run
+from tests.agent.loop_queries import every_query, one_of_each
 from tools.registry import load_tools
 from tools.rules.model import load_rules
 from tools.types import State
 
-FIRST = {query.kind: query for query in every_query()}
+QUERIES = {
+    kind: list(group)
+    for kind, group in groupby(sorted(every_query(), key=lambda query: query.kind), key=lambda query: query.kind)
+}
 
 
-@pytest.mark.parametrize("query", every_query(), ids=lambda query: f"{query.kind}-{'-'.join(query.structures)}")
-def test_planned_tasks_fit_the_tools_that_they_name(query: Query) -> None:
-    tasks, target = expand(3, query, load_kinds()[query.kind])
+def all_tasks() -> dict[str, Task]:
+    """What stands for a report on everything: some measurements and every rule."""
+    tasks: dict[str, Task] = {}
+    all_rule_tasks(tasks, labelled(full_case(prior=False).labels))
+    return tasks
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_planned_tasks_fit_the_tools_that_they_name(kind: str) -> None:
+    for query in QUERIES[kind]:
+        check_plan(query)
+
+
+def check_plan(query: Query) -> None:
+    tasks, target = expand(3, query, load_kinds()[query.kind], all_tasks)
     known = {task.id: task for task in tasks}
     assert len(known) == len(tasks)
     assert target.query == 3
@@ -44,42 +64,119 @@ def test_planned_tasks_fit_the_tools_that_they_name(query: Query) -> None:
     assert needed == set(known)
 
 
-def test_all_that_a_chain_refers_to_is_made(tmp_path: Path) -> None:
-    made = run(make_case(), every_query(), tmp_path)
-    state = made.state
+def test_all_that_a_chain_refers_to_is_made(asked_each: Outcome) -> None:
+    check_made(asked_each.state)
+
+
+@pytest.mark.slow
+def test_all_that_any_chain_refers_to_is_made(asked_all: Outcome) -> None:
+    check_made(asked_all.state)
+
+
+def check_made(state: RunState) -> None:
+    assert state.status == "consistent", [one for one in state.verdicts if one.outcome == "fail"]
     assert not [one for one in state.evidence.values() if one.quantity == FAILURE]
     for task in state.tasks.values():
         for ref in (*task.refs.values(), *(ref for refs in task.ref_lists.values() for ref in refs)):
+            if ref.quantity == "*":
+                assert state.lookup_all([ref]), (task, ref)
+                continue
             found = state.lookup(ref)
             assert found is not None, (task, ref)
             assert ref.quantity.startswith("#") or found.quantity == ref.quantity
     for target in state.targets:
         query = state.queries[target.query]
         assert isinstance(query, Query)
-        kind = load_kinds()[query.kind]
+        answer = load_kinds()[query.kind].answer
         decisive = state.lookup(target.decisive)
         assert decisive is not None
-        assert decisive.quantity == kind.answer.quantity
-        if kind.answer.form == "number":
-            assert decisive.unit == (query.unit or kind.answer.unit)
+        assert decisive.quantity == answer.quantity
+        if answer.form == "number":
+            assert decisive.unit == (query.unit or answer.unit)
         if decisive.state is State.MEASURED:
-            forms: dict[str, Any] = {"number": (int, float), "boolean": bool}
-            assert isinstance(decisive.value, forms.get(kind.answer.form, str))
+            forms: dict[str, Any] = {"number": (int, float), "boolean": bool, "text": (str, int, float)}
+            assert isinstance(decisive.value, forms.get(answer.form, str))
+            if answer.form == "names" or query.kind == "attention":
+                assert isinstance(decisive.details.get("structures"), list)
+
+
+def test_every_kind_is_asked() -> None:
+    assert set(QUERIES) == set(load_kinds())
+    assert [query.kind for query in one_of_each()] == list(dict.fromkeys(query.kind for query in every_query()))
 
 
 @pytest.mark.parametrize("kind", load_kinds().values(), ids=lambda kind: kind.id)
 def test_placeholders_and_steps_exist(kind: Kind) -> None:
-    assert kind.id in FIRST
     steps: set[str] = set()
+    topics = {rule.topic for rule in load_rules().values()}
     for step in kind.chain:
-        assert (step.tool is None) != (step.topic is None)
+        said = [step.tool is not None, step.topic is not None, step.rule is not None, step.everything]
+        assert said.count(True) == 1
         assert step.tool is None or step.tool in load_tools()
-        assert step.topic is None or step.topic in {rule.topic for rule in load_rules().values()}
+        assert step.topic is None or step.topic in topics
+        assert step.rule is None or step.rule in load_rules()
+        assert step.tool is not None or set(step.args) <= {"structure"}
         for value in step.args.values():
             if isinstance(value, str) and value.startswith("@"):
                 assert value[1:].partition(".")[0] in steps
+        assert step.step not in steps
         steps.add(step.step)
-    assert kind.answer.step in steps
+    assert {kind.answer.step, *(named.partition(".")[0] for named in kind.answer.also)} <= steps
+
+
+# -- steps of other sorts ------------------------------------------------------------------------------------------
+
+
+def test_a_step_may_rest_on_everything() -> None:
+    tasks, target = expand(0, ask("attention"), load_kinds()["attention"], all_tasks)
+    known = {task.id: task for task in tasks}
+    last = known.pop(target.decisive.task)
+    assert known == all_tasks()
+    assert last.tool == "attention"
+    assert last.ref_lists["items"] == tuple(Ref(task=ident, quantity="*") for ident in known)
+
+
+def test_what_a_report_judges_is_what_attention_rests_on(tmp_path: Path) -> None:
+    case = full_case(prior=False)
+    whole = run(case, None, tmp_path / "report").state
+    asked = run(case, [ask("attention")], tmp_path / "question").state
+    assert set(whole.tasks) <= set(asked.tasks)
+    decisive = asked.lookup(asked.targets[0].decisive)
+    assert decisive is not None
+    given = decisive.arguments["items"]
+    # What a report looks at besides, of the scan and the labels themselves, is nothing to look at first.
+    assert {ident for task in whole.tasks for ident in whole.done[task]} - set(asked.evidence) == set()
+    assert isinstance(given, list)
+    assert set(decisive.inputs) <= set(given)
+
+
+def test_one_rule_may_be_a_step() -> None:
+    volume = load_kinds()["volume"]
+    step = Step(step="rule", rule="liver-enlarged-radgpt")
+    answer = volume.answer.model_copy(update={"form": "boolean", "step": "rule", "quantity": "verdict", "unit": None})
+    kind = volume.model_copy(update={"chain": (step,), "answer": answer})
+    tasks, _ = expand(0, ask("volume", "liver"), kind)
+    assert [task.args["rule"] for task in tasks if task.tool == "apply_rule"] == ["liver-enlarged-radgpt"]
+
+
+def test_a_step_may_run_over_the_regions_of_an_organ() -> None:
+    volume = load_kinds()["volume"]
+    each = volume.chain[0].model_copy(update={"over": "regions"})
+    total = Step(step="sum", tool="total", args={"items": "@m.volume"})
+    answer = volume.answer.model_copy(update={"step": "sum", "quantity": "volume_total"})
+    kind = volume.model_copy(update={"chain": (each, total), "answer": answer})
+    for asked in ("liver", "liver_lesion"):
+        tasks, _ = expand(0, ask("volume", asked), kind)
+        measured = [task.args["structure"] for task in tasks if task.tool == "measure_structure"]
+        assert measured == [f"liver_segment_{number}" for number in range(1, 9)]
+
+
+def test_between_two_numbers_both_must_hold() -> None:
+    query = ask("volume_threshold", "spleen", comparator="ge", threshold=1.0, upper=2.0, threshold_unit="ml")
+    tasks, target = expand(0, query, load_kinds()["volume_threshold"])
+    compared = {(task.args["comparator"], task.args["number"]) for task in tasks if task.tool == "compare_number"}
+    assert compared == {("ge", 1.0), ("le", 2.0)}
+    assert target.decisive.task.startswith("all_of")
 
 
 def test_an_unknown_placeholder_is_a_programming_error() -> None:

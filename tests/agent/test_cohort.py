@@ -152,7 +152,7 @@ def test_a_changed_file_is_done_again(tmp_path: Path, files: tuple[Path, Path], 
 def test_a_changed_question_or_class_map_is_done_again(tmp_path: Path, files: tuple[Path, Path]) -> None:
     table = tmp_path / "names.json"
     table.write_text('{"1": "liver"}')
-    fields: dict[str, Any] = {"case": "a", "scan": files[0], "labels": files[1], "class_map": str(table)}
+    fields: dict[str, Any] = {"case": "a", "scan": files[0], "labels": (files[1],), "class_map": (str(table),)}
     job = Job(**fields, question="How large is the liver?")
     keys = {job.key(), Job(**fields, question="And the spleen?").key(), Job(**fields).key()}
     table.write_text('{"1": "spleen"}')
@@ -304,8 +304,21 @@ def test_paths_are_relative_to_the_manifest_and_class_maps_are_names_or_files(tm
     (tmp_path / "names.json").write_text("{}")
     rows = [["scan", "labels", "class_map"], ["a/s.nii", "/b/l.nii", "total"], ["s.nii", "", "names.json"]]
     first, second = read_manifest(write(tmp_path / "m.csv", rows))
-    assert (first.scan, first.labels, first.class_map) == (tmp_path / "a/s.nii", Path("/b/l.nii"), "total")
-    assert second.class_map == str(tmp_path / "names.json")
+    assert (first.scan, first.labels, first.class_map) == (tmp_path / "a/s.nii", (Path("/b/l.nii"),), ("total",))
+    assert second.class_map == (str(tmp_path / "names.json"),)
+
+
+def test_several_label_maps_a_prior_and_facts_are_read(tmp_path: Path) -> None:
+    rows = [
+        ["scan", "labels", "class_map", "patient", "prior", "prior_labels"],
+        ["s.nii", "organs.nii|parts.nii", "total|-", "age=63,sex=F", "old.nii", "old_labels.nii"],
+    ]
+    (job,) = read_manifest(write(tmp_path / "m.csv", rows))
+    assert job.labels == (tmp_path / "organs.nii", tmp_path / "parts.nii")
+    assert job.class_map == ("total", None)
+    assert (job.prior, job.prior_labels) == (tmp_path / "old.nii", (tmp_path / "old_labels.nii",))
+    assert job.patient == "age=63,sex=F"
+    assert job.key() != job.model_copy(update={"patient": "age=64,sex=F"}).key()
 
 
 def test_a_great_manifest_with_a_name_twice_is_refused_at_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from agent.models.scripted import Script
 from agent.state import Claim, Conclusion, PathologyClaim, Ref, RunState, Task
 from agent.trace import verify
+from tests.agent.loop_full import STAGED, full_case
 from tests.agent.loop_make import Asks, Outcome, Says, ask, make_case, run, settings_in
-from tools.base import Case
+from tools.base import Case, CaseSettings
 
 LIE = "9876"
 WORDS = "carcinosis"
@@ -136,6 +138,78 @@ def test_a_dropped_negation_in_a_rule_is_refused(case: Case, tmp_path: Path) -> 
     assert made.report.answer is not None
     assert made.report.answer.value is None
     assert "spleen is enlarged" not in shown(made)
+
+
+def stage_up(state: RunState, truth: Conclusion) -> Conclusion:
+    """The stage told higher than decided, in the answer, in its sentence and in the pathology alike."""
+    claims = [
+        claim.model_copy(update={"value": "IIB" if claim.value == "IB" else claim.value,
+                                 "text": claim.text.replace(" is IB:", " is IIB:").replace(" is N0:", " is N1:")})
+        for claim in truth.claims
+    ]  # fmt: skip
+    assert truth.pathology is not None
+    pathology = truth.pathology.model_copy(update={"stage": "IIB", "cn": "N1"})
+    return truth.model_copy(update={"claims": tuple(claims), "pathology": pathology})
+
+
+def pathology_up(state: RunState, truth: Conclusion) -> Conclusion:
+    assert truth.pathology is not None
+    return truth.model_copy(update={"pathology": truth.pathology.model_copy(update={"stage": "IIB", "cn": "N1"})})
+
+
+def pathology_down(state: RunState, truth: Conclusion) -> Conclusion:
+    assert truth.pathology is not None
+    return truth.model_copy(update={"pathology": truth.pathology.model_copy(update={"stage": None, "ct": "TX"})})
+
+
+@pytest.mark.parametrize("script", [stage_up, pathology_up, pathology_down])
+def test_a_stage_that_the_evidence_does_not_decide_is_not_told(tmp_path: Path, script: Script) -> None:
+    queries = [ask("stage", "pancreas_pdac")]
+    case = full_case(settings=CaseSettings(patient=STAGED), prior=False)
+    honest = run(case, queries, tmp_path).report
+    assert honest.status == "consistent"
+    assert honest.pathology is not None
+    assert (honest.pathology.stage, honest.pathology.cn) == ("IB", "N0")
+    made = run(case, queries, tmp_path, model=Says(queries, [script]))
+    assert made.report.status == "unresolved"
+    assert made.report.pathology is None
+    text = shown(made)
+    assert "IIB" not in text
+    assert " is N1" not in text
+
+
+def mixed_up(state: RunState, truth: Conclusion) -> Conclusion:
+    swap = {"lesion 1": "lesion 2", "lesion 2": "lesion 1"}
+    return truth.model_copy(update={"claims": tuple(
+        claim.model_copy(update={"text": re.sub("lesion [12]", lambda found: swap[found.group()], claim.text)})
+        for claim in truth.claims
+    )})  # fmt: skip
+
+
+def one_angle(state: RunState, truth: Conclusion) -> Conclusion:
+    return truth.model_copy(update={"claims": tuple(
+        claim.model_copy(update={"text": claim.text.replace("57.8°", "198.7°"), "value": 198.7})
+        if claim.quantity == "contact_angle" else claim
+        for claim in truth.claims
+    )})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "structures", "gone"),
+    [
+        (mixed_up, "lesion_list", ("liver_lesion",), "liver lesion 2 has a volume of 11.8"),
+        (one_angle, "vessel_contact", ("pancreas_pdac", "superior_mesenteric_artery"), "198.7"),
+    ],
+)
+def test_lesions_mixed_up_and_angles_made_up_are_not_told(
+    tmp_path: Path, script: Script, kind: str, structures: tuple[str, ...], gone: str
+) -> None:
+    queries = [ask(kind, *structures)]
+    made = run(full_case(prior=False), queries, tmp_path, model=Says(queries, [script]))
+    assert made.report.status == "unresolved"
+    assert gone not in shown(made)
+    assert made.report.answer is not None
+    assert made.report.answer.value is None
 
 
 def test_wrong_at_first_and_right_afterwards_is_consistent(case: Case, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ POINTS = [4, 8, 12, 16, 20, -20, -9, -4, -1]
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     seeded = random.Random(11)  # noqa: S311
     plan = {
-        "points": POINTS + [seeded.randrange(21, 380) for _ in range(2)],
+        "points": POINTS + [seeded.randrange(21, 640) for _ in range(2)],
         "delays": [seeded.uniform(0.05, 0.9) for _ in range(8)],
     }
     command = [sys.executable, "-m", "tests.agent.kill_driver", str(tmp_path_factory.mktemp("kill")), json.dumps(plan)]

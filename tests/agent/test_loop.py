@@ -20,7 +20,8 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import BaseModel
 
 import agent.engine
-from agent.engine import CaseFiles, Engine, open_case
+from agent.cases import CaseFiles, open_case
+from agent.engine import Engine
 from agent.errors import IntegrityError, ToolError, UsageError
 from agent.executor import execute
 from agent.graph import build_graph
@@ -29,7 +30,9 @@ from agent.query import Query
 from agent.runs import Runs
 from agent.state import BUDGET_SPENT, FAILURE, Ref, Request, RunState, Task
 from agent.trace import verify
-from tests.agent.loop_make import Asks, Outcome, ask, every_query, make_case, run, settings_in, write_case
+from tests.agent.loop_full import full_case
+from tests.agent.loop_make import Asks, Outcome, ask, make_case, run, settings_in, write_case
+from tests.agent.loop_queries import every_query
 from tests.dicom_make import write_ct_series
 from tests.scan_make import body_hu
 from tools.base import Case, CaseSettings, Tool
@@ -250,7 +253,7 @@ def test_tasks_that_nobody_planned_are_a_programming_error(case: Case, tmp_path:
     waits = lost.model_copy(update={"refs": {"item": Ref(task="nowhere", quantity="volume")}})
 
     class Runtime:
-        context = type("Services", (), {"settings": settings_in(tmp_path)})()
+        context = type("Services", (), {"settings": settings_in(tmp_path), "outside": None})()
 
     state = made.state.model_copy(update={"tasks": {"lost": waits}})
     with pytest.raises(ValueError, match="nobody planned"):
@@ -368,7 +371,7 @@ def test_a_checkpoint_makes_no_other_types() -> None:
 
 
 def test_every_type_of_the_state_may_be_read_back(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made = run(case, every_query()[::5], tmp_path)
+    made = run(full_case(), every_query()[::13], tmp_path)
     with closing(sqlite3.connect(made.folder.checkpoint)) as connection:
         graph = build_graph(SqliteSaver(connection, serde=JsonPlusSerializer(
             allowed_msgpack_modules=agent.engine._STATE_TYPES)))  # fmt: skip
