@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from agent.errors import UsageError
-from evals.phantom_options import LesionSpec, LesionType, PhantomOptions
+from evals.phantom_options import Form, LesionSpec, LesionType, PhantomOptions, Side
 from evals.phantom_tissue import Phase
 
 LESION_HELP = (
-    f"A lesion TYPE[:DIAMETER_MM[:left|right]], repeatable; types: {', '.join(get_args(LesionType))}. "
-    "Not together with --lesions."
+    f"A lesion TYPE[:DIAMETER_MM[:PLACE...]], repeatable; types: {', '.join(get_args(LesionType))}. A place is a side "
+    "(left, right), a region (liver segment 1 to 8; head, body or tail; upper, middle or lower pole) or a contact "
+    "VESSEL=DEGREES (sma, smv, pv, sv, ca, cha, ivc or a class name). Not together with --lesions."
 )
 
 
@@ -36,7 +37,7 @@ def make(
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder for ct.nii.gz, labels.nii.gz and truth.json. One that holds a phantom is overwritten."
+            help="Folder for ct, labels, parts (.nii.gz) and truth.json. One that holds a phantom is overwritten."
         ),
     ],
     seed: Annotated[int, typer.Option(min=0, help="Which patient; equal options give equal files.")] = 0,
@@ -50,12 +51,28 @@ def make(
     ] = None,
     noise: Annotated[float, typer.Option(min=0, help="Standard deviation of the noise in HU.")] = 11.0,
     lesions: Annotated[
-        int | None, typer.Option(min=0, help="Number of lesions of random type; one or two if not given.")
+        int | None,
+        typer.Option(min=0, help="Number of lesions of random type; what the seed's patient has if not given."),
     ] = None,
     lesion: Annotated[list[str] | None, typer.Option(help=LESION_HELP)] = None,
     fatty_liver: Annotated[bool, typer.Option("--fatty-liver", help="A liver below the spleen on plain CT.")] = False,
+    volume: Annotated[
+        list[str] | None, typer.Option(help="Volume of a structure, NAME=CM3 (repeatable), for example spleen=320.")
+    ] = None,
+    hu: Annotated[
+        list[str] | None, typer.Option(help="Attenuation of a tissue, NAME=HU (repeatable), for example liver=45.")
+    ] = None,
     padding: Annotated[bool, typer.Option("--padding", help="−2000 HU outside the reconstruction circle.")] = False,
     metal: Annotated[bool, typer.Option("--metal", help="A metal screw in the spine, with streaks.")] = False,
+    tilt: Annotated[
+        float, typer.Option(help="Tilt of the gantry in degrees (−30 to 30), positive where the front lies higher.")
+    ] = 0.0,
+    form: Annotated[
+        Form, typer.Option("--format", help="Scan as one NIfTI file, or as a DICOM series (a folder ct).")
+    ] = "nifti",
+    seg: Annotated[
+        bool, typer.Option("--seg", help="Write the labels as a DICOM segmentation too (labels.dcm); with DICOM only.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files of these names that are no phantom's.")
     ] = False,
@@ -75,14 +92,19 @@ def make(
         fatty_liver=fatty_liver,
         padding=padding,
         metal=metal,
+        volumes=parse_numbers(volume or [], "volume"),
+        tissue_hu=parse_numbers(hu or [], "hu"),
+        tilt_degrees=tilt,
         **parse_truncation(truncate or []),
     )
+    if seg and form != "dicom":
+        raise UsageError("--seg refers to the slices of a DICOM series: add --format dicom")
     check_target(out, force)
     with Console(stderr=True).status(f"making the phantom of seed {seed}"):
         phantom = make_phantom(options)
-        files = write_phantom(phantom, out, force)
+        files = write_phantom(phantom, out, force, form=form, segmentation=seg)
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    for path in (files.scan, files.labels, files.truth):
+    for path in filter(None, (files.scan, files.labels, files.parts, files.segmentation, files.truth)):
         console.print(str(path))
 
 
@@ -96,21 +118,50 @@ def parse_options(**values: Any) -> PhantomOptions:
         return PhantomOptions(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {_clause(first['msg'])}") from error
+        field = str(first["loc"][0])
+        option = {"volumes": "volume", "tissue_hu": "hu", "tilt_degrees": "tilt"}.get(field, field.replace("_", "-"))
+        raise UsageError(f"--{option}: {_clause(first['msg'])}") from error
 
 
 def parse_lesion(text: str) -> LesionSpec:
-    """A lesion from TYPE[:DIAMETER_MM[:SIDE]].
+    """A lesion from TYPE[:DIAMETER_MM[:PLACE...]], where a place is a side, a region or VESSEL=DEGREES.
 
     Raises:
-        UsageError: unknown type or side, or a diameter that is none.
+        UsageError: unknown type, side, region or vessel, or a number that is none.
     """
     kind, _, rest = text.partition(":")
-    diameter, _, side = rest.partition(":")
+    diameter, _, places = rest.partition(":")
+    values: dict[str, Any] = {"type": kind, "diameter_mm": diameter or None, "contacts": {}}
+    for place in filter(None, places.split(":")):
+        vessel, found, angle = place.partition("=")
+        if found:
+            values["contacts"][vessel] = angle
+        elif "side" not in values and place in get_args(Side):
+            values["side"] = place
+        elif "region" not in values:
+            values["region"] = place
+        else:
+            raise UsageError(f"--lesion {text}: {place} is a second region: a lesion's centre lies in one")
     try:
-        return LesionSpec.model_validate({"type": kind, "diameter_mm": diameter or None, "side": side or None})
+        return LesionSpec.model_validate(values)
     except ValidationError as error:
         raise UsageError(f"--lesion {text}: {_clause(error.errors()[0]['msg'])}") from error
+
+
+def parse_numbers(texts: list[str], option: str) -> dict[str, float]:
+    """Numbers by name from NAME=NUMBER.
+
+    Raises:
+        UsageError: not of that form.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError as error:
+            raise UsageError(f"--{option} {text} is not NAME=NUMBER: write it like liver=45") from error
+    return found
 
 
 def parse_truncation(texts: list[str]) -> dict[str, float]:
@@ -132,4 +183,5 @@ def parse_truncation(texts: list[str]) -> dict[str, float]:
 
 
 def _clause(message: str) -> str:
+    message = message.removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

@@ -2,8 +2,8 @@
 
 Patient coordinates are mm, RAS+: x to the patient's right, y to the front, z to the head, origin in the middle
 of the third lumbar vertebra. Entries are painted in order, later ones over earlier ones. Entries marked
-`mirrored` are given for the right side and exist on the left too. Sizes describe adults; `volume` is the
-range in cm³ from which a patient's own volume is drawn.
+`mirrored` are given for the right side and exist on the left too. Sizes describe adults; `volume` has the
+ranges in cm³ from which a patient's own volume is drawn.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
         wobble: relative undulation of the surface.
         move: standard deviation in mm of its place between patients.
         vary: standard deviation of its relative linear size between patients.
-        volume: range in cm³ from which its volume is drawn; None leaves the size to `vary`.
+        volume: ranges in cm³ from which its volume is drawn, each with its weight; none leaves the size to `vary`.
         clips: solids of the trunk that bound it.
         mirrored: exists on both sides.
         left_higher: mm that the left one lies above the right one.
@@ -74,7 +74,7 @@ class Entry(NamedTuple):
     wobble: float = 0.0
     move: float = 2.0
     vary: float = 0.04
-    volume: tuple[float, float] | None = None
+    volume: tuple[tuple[float, float, float], ...] = ()
     clips: tuple[str, ...] = ()
     mirrored: bool = False
     left_higher: float = 0.0
@@ -103,48 +103,46 @@ MUSCLES: tuple[Entry, ...] = (
 ORGANS: tuple[Entry, ...] = (
     Entry("heart", solid("heart"), (-22, 58, 172), (62, 50, 48), (0, 0, -20), wobble=0.03),
     Entry("liver", solid("liver"), (72, 36, 84), (98, 90, 82), (0, 28, -14), 2.5, wobble=0.06, move=3,
-          volume=(1150, 1800), clips=INSIDE),
-    Entry(None, solid("visceral_fat"), (2, 16, 48), (40, 42, 66), (0, 0, 0), wobble=0.06),
+          volume=((1200, 1880, 1.0),), clips=INSIDE),
+    Entry("liver", solid("liver"), (-8, 76, 103), (46, 27, 30), (0, 8, 10), wobble=0.05, move=1.5, clips=INSIDE),
+    Entry(None, solid("visceral_fat"), (2, 20, 46), (40, 50, 66), (0, 0, 0), wobble=0.06),
+    Entry("liver", solid("liver"), (9, 32, 99), (19, 15, 21), (0, 0, -20), wobble=0.04, move=0),
     Entry("spleen", solid("spleen"), (-108, -22, 94), (33, 52, 55), (-14, 8, 24), 2.0, wobble=0.07, move=3,
-          volume=(135, 400), clips=INSIDE),
+          volume=((120, 308, 0.65), (320, 480, 0.25), (520, 820, 0.10)), clips=INSIDE),
+    Entry("esophagus", (LayerSpec("bowel_wall"), LayerSpec("gas", 6.0)), course=((-12, 16, 240), (-20, 20, 172),
+          (-34, 22, 146), (-54, 18, 134)), course_radii=(9, 9, 9, 10), move=0),
     Entry("small_bowel", BOWEL, course=((-40, 62, 18), (-78, 58, -8), (-30, 66, -22), (20, 62, -12),
           (62, 60, -30), (66, 56, -62), (18, 66, -48), (-34, 60, -52), (-82, 54, -50), (-70, 44, -84),
           (-26, 52, -88), (22, 56, -84), (58, 42, -98), (28, 30, -116), (-14, 42, -120), (-48, 34, -112),
           (-38, 16, -134), (4, 26, -140), (44, 22, -124), (84, 30, -76)),
           course_radii=(15.5,) * 20, ripple=(0.14, 38), move=3),
-    Entry("colon", COLON, course=((98, 28, -112), (108, 30, -85), (112, 18, -45), (112, 14, -5), (98, 44, 22),
-          (62, 84, 12), (15, 98, -2), (-38, 96, 8), (-84, 74, 32), (-112, 32, 46), (-120, 2, 10),
+    Entry("colon", COLON, course=((98, 28, -112), (108, 30, -85), (112, 18, -52), (110, 20, -24), (92, 52, -12),
+          (60, 86, -14), (15, 98, -20), (-38, 98, -14), (-84, 76, 18), (-112, 32, 42), (-120, 2, 10),
           (-118, 0, -40), (-108, 8, -90), (-76, 10, -128), (-34, -6, -128), (4, -24, -122), (12, -36, -150),
           (0, -40, -195), (0, -38, -240)),
-          course_radii=(27, 29, 26, 24, 23, 23, 23, 22, 20, 19, 18, 17, 17, 16, 15, 16, 18, 19, 15),
+          course_radii=(27, 29, 26, 24, 23, 23, 22, 21, 20, 19, 18, 17, 17, 16, 15, 16, 18, 19, 15),
           ripple=(0.13, 34), move=3, clips=INSIDE),
     Entry("stomach", (LayerSpec("bowel_wall"), LayerSpec("bowel_content", 4.0), LayerSpec("gas", 4.0, 16.0)),
-          course=((-62, 12, 128), (-66, 40, 98), (-52, 70, 66), (-16, 84, 42), (20, 70, 42)),
-          course_radii=(26, 31, 28, 21, 13), move=3, clips=INSIDE),
-    Entry("duodenum", BOWEL, course=((22, 66, 44), (44, 48, 34), (46, 34, 4), (26, 30, -18), (-8, 32, -14),
-          (-34, 44, 8)), course_radii=(13, 13, 13, 12, 11, 11), ripple=(0.1, 25)),
+          course=((-62, 12, 128), (-68, 42, 98), (-54, 76, 66), (-16, 92, 37), (26, 84, 42)),
+          course_radii=(26, 31, 27, 19, 12), move=1.5, clips=INSIDE),
+    Entry("duodenum", BOWEL, course=((26, 82, 42), (48, 58, 36), (52, 42, 6), (32, 45, -17), (-8, 53, -19),
+          (-34, 54, 4)), course_radii=(12, 12, 12, 10, 9, 10), ripple=(0.06, 25), move=0.5),
     Entry("kidney_{side}", solid("kidney"), (70, -22, 26), (27, 30, 56), (-12, 14, -28), 2.0, wobble=0.05, move=2,
-          volume=(125, 220), clips=INSIDE, mirrored=True, left_higher=9),
+          volume=((120, 218, 1.0),), clips=INSIDE, mirrored=True, left_higher=9),
     Entry(None, solid("renal_sinus"), (52, -15, 25), (18, 9, 24), (-12, 14, -28), move=1, mirrored=True,
           left_higher=9),
     Entry("adrenal_gland_{side}", solid("adrenal"), course=((36, -6, 84), (38, -14, 94), (42, -24, 92)),
           course_radii=(3.6, 4.6, 3.2), move=1, mirrored=True),
-    Entry("pancreas", solid("pancreas"), course=((24, 42, 20), (25, 48, 38), (8, 56, 56), (-24, 48, 68),
-          (-58, 26, 74), (-88, 4, 80)), course_radii=(13, 14.5, 9.5, 11, 11, 9), ripple=(0.06, 19),
-          volume=(58, 105)),
-    Entry("gallbladder", (LayerSpec("bowel_wall"), LayerSpec("gallbladder", 2.0)), (58, 72, 38), (15, 17, 28),
-          (24, 0, 8), wobble=0.04, volume=(18, 48)),
+    Entry("inferior_vena_cava", solid("vein"), course=((18, 20, -52), (20, 26, -10), (20, 22, 34), (20, 14, 80),
+          (22, 8, 118), (20, 10, 160), (14, 22, 210)), course_radii=(10, 10.5, 11, 12, 13, 13, 13), move=0,
+          vary=0.06),
+    Entry("pancreas", solid("pancreas"), course=((25, 44, 10), (28, 53, 30), (9, 66, 52), (-22, 59, 65),
+          (-56, 33, 73), (-90, 6, 80)), course_radii=(13, 15, 9.5, 11, 11, 9), ripple=(0.06, 19), move=0.6,
+          volume=((60, 108, 1.0),)),
+    Entry("gallbladder", (LayerSpec("bowel_wall"), LayerSpec("gallbladder", 2.0)), (62, 74, 38), (15, 17, 28),
+          (24, 0, 8), wobble=0.04, volume=((18, 48, 1.0),)),
     Entry("urinary_bladder", (LayerSpec("bladder_wall"), LayerSpec("urine", 3.5)), (0, 30, -158), (46, 36, 34),
-          (0, 0, 0), 2.5, wobble=0.04, volume=(140, 420)),
-    Entry("inferior_vena_cava", solid("vein"), course=((18, 20, -52), (20, 28, -10), (20, 24, 34), (20, 16, 80),
-          (22, 8, 118), (20, 10, 160), (14, 22, 210)), course_radii=(10, 10.5, 11, 12, 13, 13, 13), move=1,
-          vary=0.08),
-    Entry("portal_vein_and_splenic_vein", solid("portal_vein"), course=((-90, -4, 88), (-58, 16, 80),
-          (-24, 34, 74), (6, 42, 68), (28, 44, 82), (52, 46, 98), (76, 36, 104)),
-          course_radii=(3.6, 4.2, 4.6, 6.6, 7.2, 6.8, 4.5), move=1),
-    Entry("aorta", solid("aorta"), course=((-6, 30, -42), (-10, 36, -2), (-11, 30, 34), (-12, 22, 68),
-          (-13, 12, 99), (-15, 3, 140), (-17, -2, 230)), course_radii=(8, 8.8, 9.4, 10.2, 10.8, 11.2, 11.6),
-          move=1, vary=0.09),
+          (0, 0, 0), 2.5, wobble=0.04, volume=((140, 420, 1.0),)),
 )  # fmt: skip
 
 BONES: tuple[Entry, ...] = (

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evals.phantom_anatomy import BONES, MUSCLES, ORGANS, RIBS, SPINE, Entry, LayerSpec, solid
-from evals.phantom_shapes import Blob, Compound, Field, Lattice, Shape, Tube, Vector, Warp, Wave
+from evals.phantom_anatomy import BONES, MUSCLES, ORGANS, Entry, LayerSpec, solid
+from evals.phantom_shapes import Blob, Field, Lattice, Shape, Tube, Vector, Warp, Wave
+from evals.phantom_skeleton import ribs, spine
 from evals.phantom_tissue import CLASSES
 from evals.phantom_torso import Column, Diaphragm, Lung
+from evals.phantom_vessels import VESSEL_ENTRIES
 
 PLAN_STEP = 4.0
 """mm between the points of the lattice on which volumes of the whole patient are counted."""
+WALL = 255
+"""Stands for unlabelled tissue that nothing grows into: all but the fat of the abdomen."""
+SOFT = ("visceral_fat", "renal_sinus")
 CROWN, HEADROOM = ("liver", "spleen", "stomach"), 12.0
 """The field of view ends this many mm above the highest of these."""
-GROWTH_STEPS = (6.0, 5.0)
+GROWTH_STEPS = (7.0, 6.0, 5.0)
 """mm between the points of the lattices on which sizes are fitted to volumes, one round each."""
 
 
@@ -32,6 +38,13 @@ class Part:
     clips: tuple[Shape, ...] = ()
     volume: float | None = None
 
+    @property
+    def code(self) -> int:
+        """Its label value; 0 for unlabelled fat of the abdomen, `WALL` for other unlabelled tissue."""
+        if self.name:
+            return CLASSES[self.name]
+        return 0 if self.layers[-1].tissue in SOFT else WALL
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -44,6 +57,7 @@ class Patient:
         origin: world mm of the patient's origin.
         volumes: cm³ of every structure in the whole patient, lesions included, counted on the plan lattice.
         table_top: patient y of the table's surface.
+        scale: size of the patient relative to the nominal one.
         extents: corners in patient mm of the plan lattice's points in every structure.
     """
 
@@ -54,11 +68,18 @@ class Patient:
     origin: Vector
     volumes: Mapping[str, float]
     table_top: float
+    scale: float
     extents: Mapping[str, tuple[Vector, Vector]]
 
 
-def make_patient(rng: np.random.Generator) -> Patient:
-    """Draw an individual: size, fat, place, size and shape of every structure."""
+def make_patient(rng: np.random.Generator, volumes: Mapping[str, float] | None = None) -> Patient:
+    """Draw an individual: size, fat, place, size and shape of every structure.
+
+    Args:
+        rng: source of everything that is drawn.
+        volumes: cm³ of structures whose size is wanted.
+    """
+    volumes = volumes or {}
     scale = float(np.clip(rng.normal(1.0, 0.03), 0.94, 1.06))
     fat, wall = float(rng.uniform(9, 30)), float(rng.uniform(11, 15))
     parts: list[Part] = []
@@ -77,13 +98,13 @@ def make_patient(rng: np.random.Generator) -> Patient:
     parts.append(Part(None, body, (LayerSpec("skin"), LayerSpec("fat", 2.0))))
     parts.append(Part(None, outer, solid("muscle")))
     parts.append(Part(None, cavity, solid("visceral_fat")))
-    for name, side, medial in (("lung_lower_lobe_right", 1, 24.0), ("lung_lower_lobe_left", -1, 24.0)):
+    for name, side, medial in (("lung_right", 1, 24.0), ("lung_left", -1, 24.0)):
         parts.append(Part(name, Lung(chest, diaphragm, side, medial * scale), solid("lung")))
     parts += _entries(rng, MUSCLES, scale, bounds)
-    parts += _entries(rng, ORGANS, scale, bounds)
+    parts += _entries(rng, ORGANS, scale, bounds, volumes)
+    parts += _entries(rng, VESSEL_ENTRIES, scale, bounds)
     parts += _entries(rng, BONES, scale, bounds)
-    parts += _spine(scale)
-    parts += _ribs(outer, cavity, scale)
+    parts += [Part(*one) for one in (*spine(scale), *ribs(cavity, scale))]
 
     top, back = 190.0 * scale, max(body.half_depths)
     middle = float(np.mean(body.centers))
@@ -98,6 +119,7 @@ def make_patient(rng: np.random.Generator) -> Patient:
         origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         volumes={},
         extents={},
+        scale=scale,
         table_top=min(c - d for c, d in zip(body.centers, body.half_depths, strict=True)) - 3.0,
     )
     return _grown(patient)
@@ -139,7 +161,11 @@ def _warps(rng: np.random.Generator) -> tuple[Warp, ...]:
 
 
 def _entries(
-    rng: np.random.Generator, entries: tuple[Entry, ...], scale: float, bounds: Mapping[str, Shape]
+    rng: np.random.Generator,
+    entries: tuple[Entry, ...],
+    scale: float,
+    bounds: Mapping[str, Shape],
+    volumes: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Part]:
     parts = []
     for entry in entries:
@@ -157,10 +183,21 @@ def _entries(
                 radii = (entry.radii[0] * size, entry.radii[1] * size, entry.radii[2] * size)
                 degrees = (entry.degrees[0], sign * entry.degrees[1], sign * entry.degrees[2])
                 shape = Blob(_placed(entry.center, sign, scale, move), radii, degrees, entry.exponent, waves)
-            volume = float(rng.uniform(*entry.volume)) if entry.volume else None
             name = entry.name.format(side=side) if entry.name else None
+            volume = _volume(rng, entry)
+            if name is not None and name in volumes and volume is not None:
+                volume = volumes[name]
             parts.append(Part(name, shape, entry.layers, tuple(bounds[c] for c in entry.clips), volume))
     return parts
+
+
+def _volume(rng: np.random.Generator, entry: Entry) -> float | None:
+    """Volume in cm³ drawn from the ranges of an entry."""
+    if not entry.volume:
+        return None
+    weights = np.asarray([weight for *_, weight in entry.volume])
+    low, high, _ = entry.volume[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    return float(rng.uniform(low, high))
 
 
 def _placed(point: Vector, sign: float, scale: float, move: NDArray[np.float64]) -> Vector:
@@ -178,43 +215,6 @@ def _wave(rng: np.random.Generator, amplitude: float) -> Wave:
                 float(rng.uniform(0, 2 * np.pi)))  # fmt: skip
 
 
-def _spine(scale: float) -> list[Part]:
-    bone = (LayerSpec("cortical_bone"), LayerSpec("marrow", 2.0))
-    at = [(0.0, y * scale, z * scale) for _, y, z in SPINE]
-    ends = ((0.0, at[0][1] - 12, at[0][2] - 26), *at, (0.0, at[-1][1] - 2, at[-1][2] + 60))
-    parts = [Part(None, Tube(ends, (17.0 * scale,) * len(ends)), solid("disc"))]
-    for (name, _, _), (_, y, z) in zip(SPINE, at, strict=True):
-        s = scale * (1.0 if name.startswith("vertebrae_L") else 0.88)
-        pieces: list[Blob | Tube] = [Blob((0, y, z), (24 * s, 18 * s, 14 * s), exponent=3.2)]
-        for side in (-1, 1):
-            pieces += [
-                Tube(((side * 12 * s, y - 12 * s, z + 3), (side * 15 * s, y - 34 * s, z)), (5.5 * s, 6 * s)),
-                Tube(((side * 15 * s, y - 34 * s, z), (0, y - 46 * s, z - 4)), (5.5 * s, 5 * s)),
-                Tube(((side * 15 * s, y - 31 * s, z), (side * 42 * s, y - 38 * s, z)), (4.5 * s, 3.6 * s)),
-            ]
-        pieces.append(Tube(((0, y - 46 * s, z - 4), (0, y - 70 * s, z - 9)), (4.2 * s, 5 * s)))
-        parts.append(Part(name, Compound(tuple(pieces)), bone))
-    canal = tuple((0.0, y - 28 * scale, z) for _, y, z in ends)
-    parts.append(Part("spinal_cord", Tube(canal, (8.0 * scale,) * len(canal)), solid("nerve")))
-    return parts
-
-
-def _ribs(outer: Column, cavity: Column, scale: float) -> list[Part]:
-    bone = (LayerSpec("cortical_bone"), LayerSpec("marrow", 2.2))
-    parts = []
-    for side, sign in (("right", 1.0), ("left", -1.0)):
-        for number, height, reach, descent in RIBS:
-            course = []
-            for t in np.linspace(0, 1, 9):
-                angle = np.radians(14 + (reach - 14) * t)
-                level = (height - descent * t) * scale
-                inside = np.asarray(cavity.outline(level, float(angle), -4.5))
-                x, y, z = inside
-                course.append((float(sign * x), float(y), float(z)))
-            parts.append(Part(f"rib_{side}_{number}", Tube(tuple(course), (4.6 * scale,) * 9), bone))
-    return parts
-
-
 def bounded(part: Part, lattice: Lattice) -> Field | None:
     """A part's field on a lattice, cut by the solids that bound it; None where it isn't."""
     found = lattice.once(part.shape) if isinstance(part.shape, Column) else part.shape.field(lattice)
@@ -228,14 +228,20 @@ def bounded(part: Part, lattice: Lattice) -> Field | None:
     return found._replace(distance=distance)
 
 
-def label_at(patient: Patient, lattice: Lattice) -> NDArray[np.uint8]:
-    """Label values of the patient's structures (no lesions) at the points of a lattice."""
-    labels = np.zeros(lattice.shape, dtype=np.uint8)
-    first = next(i for i, part in enumerate(patient.parts) if part.name)
-    for part in patient.parts[first:]:
+def label_at(patient: Patient, lattice: Lattice, *, wall: bool = False) -> NDArray[np.uint8]:
+    """Label values of the patient's structures (no lesions) at the points of a lattice.
+
+    Args:
+        patient: the patient.
+        lattice: the points.
+        wall: mark unlabelled tissue that is no abdominal fat with `WALL` instead of 0.
+    """
+    cavity = next(i for i, part in enumerate(patient.parts) if part.code == 0)
+    labels = np.full(lattice.shape, WALL if wall else 0, dtype=np.uint8)
+    for part in patient.parts[cavity if wall else cavity + 1 :]:
         found = bounded(part, lattice)
         if found is not None:
-            labels[found.box][found.distance <= 0] = CLASSES[part.name] if part.name else 0
+            labels[found.box][found.distance <= 0] = part.code if wall or part.name else 0
     return labels
 
 
@@ -255,7 +261,7 @@ def _grown(patient: Patient) -> Patient:
         for index, part in enumerate(parts):
             if part.volume is not None and part.name is not None:
                 now = max(float(counts[CLASSES[part.name]]) * step**3 / 1000, 1.0)
-                ratio = float(np.clip(part.volume / now, 0.6, 1.7))
+                ratio = float(np.clip(part.volume / now, 0.4, 2.2))
                 parts[index] = replace(part, shape=part.shape.scaled(ratio))
         patient = replace(patient, parts=tuple(parts))
     plan = plan_lattice(patient, low, high, PLAN_STEP)

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evals.phantom_lesions import Lesion
-from evals.phantom_patient import Part, Patient, bounded
+from evals.phantom_lesions import Lesion, distance_on
+from evals.phantom_patient import WALL, Part, Patient, bounded
+from evals.phantom_regions import part_values
 from evals.phantom_shapes import Array, Field, Lattice, Vector
+from evals.phantom_site import paintable
 from evals.phantom_tissue import CLASSES
 
 SLAB_POINTS = 1_500_000
@@ -30,19 +32,22 @@ def render(
     spacing: Vector,
     shape: tuple[int, int, int],
     metal: Vector | None = None,
-) -> Iterator[tuple[slice, Array, NDArray[np.uint8]]]:
+    slope: float = 0.0,
+    pivot: float = 0.0,
+) -> Iterator[tuple[slice, Array, NDArray[np.uint8], NDArray[np.uint8]]]:
     """Paint the patient slab by slab.
 
     Args:
         patient: the anatomy.
-        lesions: spheres, painted over their organs.
+        lesions: painted over their organs and what yields to them.
         tissue_hu: HU by tissue.
         origin: patient mm of the first voxel's centre.
         spacing, shape: the voxel grid.
         metal: patient mm of a metal screw, None for none.
+        slope, pivot: how the slices lean, see `Lattice`.
 
     Yields:
-        The slab's slices, its noise-free HU (float32) and its labels (uint8), both of shape (i, j, slab).
+        The slab's slices, its noise-free HU (float32), its labels and its parts (uint8), of shape (i, j, slab).
     """
     # Thick slices average the tissue over their thickness: paint several thin ones, label the middle one.
     thin = int(np.ceil(spacing[2] / (1.5 * max(spacing[0], spacing[1]))))
@@ -53,12 +58,17 @@ def render(
         stop = min(start + depth, shape[2])
         first = origin[2] + spacing[2] * start - fine[2] * (thin // 2)
         size = (shape[0], shape[1], (stop - start) * thin)
-        lattice = Lattice((origin[0], origin[1], first), fine, size, patient.warps)
+        lattice = Lattice((origin[0], origin[1], first), fine, size, patient.warps, slope=slope, pivot=pivot)
         hu, labels = _paint(patient, lesions, tissue_hu, lattice)
         if metal is not None:
             _implant(hu, lattice, metal, tissue_hu["metal"])
         averaged = hu.reshape(shape[0], shape[1], stop - start, thin).mean(axis=3, dtype=np.float32)
-        yield slice(start, stop), averaged, labels[:, :, thin // 2 :: thin]
+        middle = Lattice(
+            (origin[0], origin[1], origin[2] + spacing[2] * start), spacing, averaged.shape, patient.warps,
+            slope=slope, pivot=pivot,
+        ) if thin > 1 else lattice  # fmt: skip
+        labels = labels[:, :, thin // 2 :: thin]
+        yield slice(start, stop), averaged, labels, part_values(patient, middle, labels)
 
 
 def _paint(
@@ -66,25 +76,33 @@ def _paint(
 ) -> tuple[Array, NDArray[np.uint8]]:
     width = np.float32(np.mean(lattice.spacing))
     hu = np.full(lattice.shape, tissue_hu["air"], dtype=np.float32)
-    labels = np.zeros(lattice.shape, dtype=np.uint8)
+    labels = np.full(lattice.shape, WALL, dtype=np.uint8)
     _table(hu, lattice, patient.table_top, tissue_hu)
     for part in patient.parts:
         found = bounded(part, lattice)
         if found is not None:
             _fill(hu[found.box], found, part, tissue_hu, width)
-            labels[found.box][found.distance <= 0] = CLASSES[part.name] if part.name else 0
+            labels[found.box][found.distance <= 0] = part.code
     for lesion in lesions:
-        radius = lesion.diameter / 2
-        center = np.asarray(lesion.center)
-        box = lattice.box(center - radius, center + radius)
-        if box is None:
-            continue
-        x, y, z = np.ix_(*(lattice.axes[a][box[a]] for a in range(3)))
-        away = np.sqrt(sum((axis - np.float32(c)) ** 2 for axis, c in zip((x, y, z), center, strict=True)))
-        distance = (away - np.float32(radius)).astype(np.float32)
-        _blend(hu[box], distance, lesion.hu, np.float32(max(float(width), lesion.softness)))
-        labels[box][distance <= 0] = CLASSES[lesion.label]
+        _grow(hu, labels, lattice, lesion, width)
+    labels[labels == WALL] = 0
     return hu, labels
+
+
+def _grow(hu: Array, labels: NDArray[np.uint8], lattice: Lattice, lesion: Lesion, width: np.float32) -> None:
+    """Put a lesion into its organ and what yields to it, in place; vessels and other neighbours stay."""
+    center = np.asarray(lesion.center)
+    box = lattice.box(center - lesion.reach, center + lesion.reach)
+    if box is None:
+        return
+    distance = distance_on(lesion.solid, lattice, box)
+    room = np.isin(labels[box], paintable(lesion.organ))
+    share = np.clip(np.float32(0.5) - distance / np.float32(max(float(width), lesion.softness)), 0, 1)
+    value = np.full(distance.shape, np.float32(lesion.hu))
+    if lesion.core is not None:
+        _blend(value, distance_on(lesion.core, lattice, box), lesion.core_hu, np.float32(max(float(width), 2.0)))
+    hu[box] += np.where(room, share, np.float32(0)) * (value - hu[box])
+    labels[box][room & (distance <= 0)] = CLASSES[lesion.label]
 
 
 def _fill(hu: Array, found: Field, part: Part, tissue_hu: Mapping[str, float], width: np.float32) -> None:
@@ -103,7 +121,7 @@ def _blend(hu: Array, distance: Array, value: float, width: np.float32) -> None:
 
 def _table(hu: Array, lattice: Lattice, top: float, tissue_hu: Mapping[str, float]) -> None:
     """A curved carbon table under the patient, in place."""
-    x, y, _ = np.ix_(*lattice.axes)
+    x, y, _ = lattice.open()
     sag = y - (np.float32(top) - 10 + (x / 210) ** 2 * 38)
     half = np.float32(9)
     edge = np.abs(x) - np.float32(195)
@@ -115,7 +133,7 @@ def _table(hu: Array, lattice: Lattice, top: float, tissue_hu: Mapping[str, floa
 
 def _implant(hu: Array, lattice: Lattice, tip: Vector, value: float) -> None:
     """A rod running backwards from `tip`, with streaks that fade with distance, in place."""
-    x, y, z = np.ix_(*lattice.axes)
+    x, y, z = lattice.open()
     beside = (x - np.float32(tip[0])) ** 2 + (z - np.float32(tip[2])) ** 2
     along = np.maximum(y - np.float32(tip[1]), np.float32(tip[1] - 40) - y)
     distance = np.maximum(np.sqrt(beside) - np.float32(METAL_RADIUS), along)

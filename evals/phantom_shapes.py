@@ -47,24 +47,34 @@ class Field(NamedTuple):
 
 
 class Lattice:
-    """Points of an axis-parallel grid in patient mm, displaced by smooth warps.
+    """Points of a grid in patient mm, displaced by smooth warps; its slices may lean to the front or back.
 
     Args:
-        origin: patient mm of the first point.
+        origin: patient mm of the first point, before the slices lean.
         spacing: mm between points.
         shape: number of points per axis.
         warps: displacements that turn ideal solids into individual ones.
+        slope: mm that a slice rises per mm to the front.
+        pivot: patient y about which the slices lean.
     """
 
     def __init__(
-        self, origin: Vector, spacing: Vector, shape: tuple[int, int, int], warps: Sequence[Warp] = ()
+        self,
+        origin: Vector,
+        spacing: Vector,
+        shape: tuple[int, int, int],
+        warps: Sequence[Warp] = (),
+        *,
+        slope: float = 0.0,
+        pivot: float = 0.0,
     ) -> None:
         self.origin, self.spacing, self.shape = origin, spacing, shape
         reach = np.zeros(3)
         self.axes = [
             (origin[a] + spacing[a] * np.arange(shape[a], dtype=np.float64)).astype(np.float32) for a in range(3)
         ]
-        open_axes = np.ix_(*self.axes)
+        self.slope, self.pivot = slope, pivot
+        open_axes = self.open()
         moved = [np.broadcast_to(axis, shape).copy() for axis in open_axes]
         for warp in warps:
             waves = [np.sin(warp.k[a] * open_axes[a] + warp.phase[a]).astype(np.float32) for a in range(3)]
@@ -74,6 +84,14 @@ class Lattice:
         self._known: dict[int, tuple[Shape, Field | None]] = {}
         self.margin = reach + 2.0 * np.asarray(spacing)
 
+    def open(self, box: Box | None = None) -> tuple[Array, Array, Array]:
+        """x, y and z of the points (of a box of them), not warped, in shapes that broadcast to all of them."""
+        parts = box or (slice(None), slice(None), slice(None))
+        x, y, z = np.ix_(*(axis[part] for axis, part in zip(self.axes, parts, strict=True)))
+        if self.slope:
+            z = z + np.float32(self.slope) * (y - np.float32(self.pivot))
+        return x, y, z
+
     def once(self, shape: Shape) -> Field | None:
         """The shape's field on this lattice, computed once however often it is asked for."""
         if id(shape) not in self._known:
@@ -82,10 +100,14 @@ class Lattice:
 
     def box(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> Box | None:
         """Slices of all points that can lie between two patient corners, None where there are none."""
-        slices = []
+        slices: list[slice] = []
         for a in range(3):
-            first = int(np.ceil((low[a] - self.margin[a] - self.origin[a]) / self.spacing[a]))
-            last = int(np.floor((high[a] + self.margin[a] - self.origin[a]) / self.spacing[a]))
+            least, most = low[a] - self.margin[a], high[a] + self.margin[a]
+            if a == 2 and self.slope:
+                rises = [self.slope * (self.axes[1][row] - self.pivot) for row in (slices[1].start, slices[1].stop - 1)]
+                least, most = least - max(rises), most - min(rises)
+            first = int(np.ceil((least - self.origin[a]) / self.spacing[a]))
+            last = int(np.floor((most - self.origin[a]) / self.spacing[a]))
             first, last = max(first, 0), min(last, self.shape[a] - 1)
             if first > last:
                 return None

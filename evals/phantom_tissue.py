@@ -59,6 +59,11 @@ TISSUES: Mapping[str, Tissue] = MappingProxyType(
         "aorta": Tissue(42, 310, 158, 118, 4),
         "vein": Tissue(40, 66, 142, 116, 4),
         "portal_vein": Tissue(41, 96, 172, 122, 4),
+        "artery": Tissue(42, 300, 156, 117, 4),
+        "hepatic_vein": Tissue(40, 62, 158, 120, 4),
+        "renal_vein": Tissue(40, 150, 168, 122, 4),
+        "duct": Tissue(12, 12, 14, 14, 3),
+        "bile": Tissue(8, 8, 9, 10, 3),
         "heart": Tissue(41, 205, 142, 115, 4),
         "lung": Tissue(-845, -840, -838, -840, 15),
         "cortical_bone": Tissue(520, 520, 525, 522, 40),
@@ -84,17 +89,38 @@ def patient_hu(rng: np.random.Generator, phase: Phase, fatty_liver: bool) -> dic
     }
 
 
+LESION_CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "liver_cyst": "liver", "liver_hemangioma": "liver", "liver_hcc": "liver", "liver_metastasis": "liver",
+        "pancreas_pdac": "pancreas", "pancreas_pnet": "pancreas", "pancreas_cyst": "pancreas",
+        "kidney_cyst_left": "kidney_left", "kidney_cyst_right": "kidney_right", "kidney_rcc_left": "kidney_left",
+        "kidney_rcc_right": "kidney_right", "colon_cancer": "colon",
+    }
+)  # fmt: skip
+"""Organ by label class of a lesion."""
+VESSELS = (
+    "aorta", "inferior_vena_cava", "portal_vein", "splenic_vein", "superior_mesenteric_vein",
+    "superior_mesenteric_artery", "celiac_trunk", "common_hepatic_artery", "hepatic_vein", "renal_vein_left",
+    "renal_vein_right",
+)  # fmt: skip
+
+
 def _table() -> dict[str, int]:
     names = {
         1: "spleen", 2: "kidney_right", 3: "kidney_left", 4: "gallbladder", 5: "liver", 6: "stomach",
-        7: "pancreas", 8: "adrenal_gland_right", 9: "adrenal_gland_left", 11: "lung_lower_lobe_left",
-        14: "lung_lower_lobe_right", 18: "small_bowel", 19: "duodenum", 20: "colon", 21: "urinary_bladder",
+        7: "pancreas", 8: "adrenal_gland_right", 9: "adrenal_gland_left", 15: "esophagus", 18: "small_bowel",
+        19: "duodenum", 20: "colon", 21: "urinary_bladder",
         23: "kidney_cyst_left", 24: "kidney_cyst_right", 25: "sacrum", 27: "vertebrae_L5", 28: "vertebrae_L4",
         29: "vertebrae_L3", 30: "vertebrae_L2", 31: "vertebrae_L1", 32: "vertebrae_T12", 33: "vertebrae_T11",
         34: "vertebrae_T10", 35: "vertebrae_T9", 51: "heart", 52: "aorta", 63: "inferior_vena_cava",
-        64: "portal_vein_and_splenic_vein", 75: "femur_left", 76: "femur_right", 77: "hip_left", 78: "hip_right",
+        75: "femur_left", 76: "femur_right", 77: "hip_left", 78: "hip_right",
         79: "spinal_cord", 86: "autochthon_left", 87: "autochthon_right", 88: "iliopsoas_left",
-        89: "iliopsoas_right", 201: "liver_lesion", 202: "pancreas_lesion",
+        89: "iliopsoas_right", 201: "liver_cyst", 202: "liver_hemangioma", 203: "liver_hcc", 204: "liver_metastasis",
+        205: "pancreas_pdac", 206: "pancreas_pnet", 207: "pancreas_cyst", 208: "kidney_rcc_left",
+        209: "kidney_rcc_right", 210: "colon_cancer", 211: "lung_left", 212: "lung_right",
+        221: "portal_vein", 222: "splenic_vein", 223: "superior_mesenteric_vein", 224: "superior_mesenteric_artery",
+        225: "celiac_trunk", 226: "common_hepatic_artery", 227: "hepatic_vein", 228: "renal_vein_left",
+        229: "renal_vein_right", 231: "pancreatic_duct", 232: "common_bile_duct",
     }  # fmt: skip
     for rib in range(8, 13):
         names[91 + rib] = f"rib_left_{rib}"
@@ -103,4 +129,17 @@ def _table() -> dict[str, int]:
 
 
 CLASSES: Mapping[str, int] = MappingProxyType(_table())
-"""Label value by class name; shared classes carry the numbers of TotalSegmentator's `total` task (version 2)."""
+"""Label value by class name; numbers below 200 are those of TotalSegmentator's `total` task (version 2)."""
+PARTS: Mapping[str, int] = MappingProxyType(
+    {f"liver_segment_{n}": n for n in range(1, 9)}
+    | {"pancreas_head": 11, "pancreas_body": 12, "pancreas_tail": 13}
+    | {"lung_upper_lobe_left": 21, "lung_lower_lobe_left": 22, "lung_upper_lobe_right": 23,
+       "lung_middle_lobe_right": 24, "lung_lower_lobe_right": 25}
+)  # fmt: skip
+"""Value in the second label map by name of the part."""
+PART_ORGANS: Mapping[str, str] = MappingProxyType(
+    {name: name.split("_segment")[0].split("_head")[0].split("_body")[0].split("_tail")[0] for name in PARTS
+     if not name.startswith("lung")}
+    | {name: f"lung_{name.rsplit('_', 1)[1]}" for name in PARTS if name.startswith("lung")}
+)  # fmt: skip
+"""Organ by name of the part."""

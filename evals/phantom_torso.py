@@ -29,7 +29,7 @@ class Column:
         """See `Shape.field`; the column has no ends."""
         x, y, _ = lattice.points
         a, b, c = (
-            np.interp(lattice.axes[2], self.heights, values).astype(np.float32)[None, None, :]
+            np.interp(lattice.open()[2], self.heights, values).astype(np.float32)
             for values in (self.half_widths, self.half_depths, self.centers)
         )
         u, v, height = np.abs(x) / a, np.abs(y - c) / b, y - c

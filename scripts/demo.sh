@@ -4,15 +4,21 @@ set -eu
 BIN=${BIN:-.venv/bin}
 DEMO=${DEMO:-demo}
 rm -rf "$DEMO"
-echo "== A synthetic abdominal CT with three lesions"
-"$BIN/tumortrace" phantom make --seed 7 --lesion liver_metastasis:32 --lesion liver_metastasis:18 --lesion kidney_cyst:24:left --out "$DEMO/phantom"
+echo "== A synthetic abdominal CT with liver metastases, a kidney cyst and a pancreatic cancer"
+"$BIN/tumortrace" phantom make --seed 7 --lesion liver_metastasis:32:8 --lesion liver_metastasis:18:3 --lesion kidney_cyst:24:left --lesion pancreas_pdac:30:tail --out "$DEMO/phantom"
 echo
-echo "== A question"
-"$BIN/tumortrace" ask "$DEMO/phantom/ct.nii.gz" "Is the spleen enlarged, and how many liver lesions are there?" \
-    --labels "$DEMO/phantom/labels.nii.gz" --out "$DEMO/question"
+echo "== Questions"
+for question in "Is the spleen enlarged, and how many liver lesions are there?" \
+    "In which segment is the largest liver metastasis?" \
+    "What is the stage of the pancreatic cancer?"; do
+    echo
+    "$BIN/tumortrace" ask "$DEMO/phantom/ct.nii.gz" "$question" \
+        --labels "$DEMO/phantom/labels.nii.gz" --labels "$DEMO/phantom/parts.nii.gz"
+done
 echo
 echo "== The report on everything"
-"$BIN/tumortrace" report "$DEMO/phantom/ct.nii.gz" --labels "$DEMO/phantom/labels.nii.gz" --out "$DEMO/report" --profile
+"$BIN/tumortrace" report "$DEMO/phantom/ct.nii.gz" \
+    --labels "$DEMO/phantom/labels.nii.gz" --labels "$DEMO/phantom/parts.nii.gz" --out "$DEMO/report" --profile
 echo
 echo "== The trace, verified"
 "$BIN/tumortrace" trace verify "$DEMO/report"
