@@ -1,0 +1,1 @@
+"""Parts of the DeepTumorVQA adapter: prompts in, harness tools, strict answers out."""
