@@ -38,6 +38,7 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.core
 	$(BIN)/python -m evals.bench.question
+	$(BIN)/python -m evals.bench.measure
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -15,8 +15,9 @@ import nibabel as nib
 import numpy as np
 from rich.console import Console
 
+from agent.cases import CaseFiles, open_case
 from agent.commands.profile import peak_mib, print_profile, summarise
-from agent.engine import CaseFiles, Engine, open_case
+from agent.engine import Engine
 from agent.models.embedded import EmbeddedReasoner
 from agent.services import Profile
 from agent.settings import Settings
