@@ -15,7 +15,7 @@ def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:
         return ()
     if len(text) > 500:
         raise UsageError("--patient takes a few facts such as age=63,sex=F; this is longer than 500 characters.")
-    facts = {}
+    facts: dict[str, str] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
         if not equals or not name.strip().isidentifier() or not value.strip():

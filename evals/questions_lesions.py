@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from evals.questions_measurement import PLURALS, asked_lesions, number, open_to_reading, word
 from evals.questions_model import Expected, Item
@@ -24,7 +25,7 @@ def lesions(seen: Seen) -> Iterator[Item]:
     for organ, ident, found, why in asked_lesions(seen):
         if open_to_reading(why, found):
             continue
-        slots = {"lesion": word(ident), "lesions": PLURALS[ident], "organ": word(organ)}
+        slots: dict[str, Any] = {"lesion": word(ident), "lesions": PLURALS[ident], "organ": word(organ)}
         count = None if why else len(found)
         yield number("lesion counting", count, "1", 0.0, why, **slots)
         if organ in REGIONS and ident.endswith("_lesion"):
@@ -40,7 +41,7 @@ def _regions_known(seen: Seen, organ: str) -> bool:
 
 
 def _by_region(
-    seen: Seen, organ: str, found: list[LesionView], why: str | None, slots: dict[str, str]
+    seen: Seen, organ: str, found: list[LesionView], why: str | None, slots: dict[str, Any]
 ) -> Iterator[Item]:
     subtype = "lesion count by location"
     regions = REGIONS[organ]
@@ -62,7 +63,7 @@ def held_by(one: LesionView, organ: str) -> tuple[str, ...]:
 
 
 def _between(
-    seen: Seen, organ: str, found: list[LesionView], counts: dict[str, int], slots: dict[str, str]
+    seen: Seen, organ: str, found: list[LesionView], counts: dict[str, int], slots: dict[str, Any]
 ) -> Iterator[Item]:
     """Which region has most: by number, and by volume, each asked only where one region clearly leads."""
     subtype = "inter-segment comparison"
@@ -81,7 +82,7 @@ def _between(
         yield Item(subtype, expected, slots | {"regions": kind}, group, wrong, word(best))
 
 
-def _largest(seen: Seen, organ: str, found: list[LesionView], why: str | None, slots: dict[str, str]) -> Iterator[Item]:
+def _largest(seen: Seen, organ: str, found: list[LesionView], why: str | None, slots: dict[str, Any]) -> Iterator[Item]:
     if not found:
         if why:
             for subtype, unit in (("largest lesion diameter", "mm"), ("largest lesion slice", "1")):
@@ -105,7 +106,7 @@ def _largest(seen: Seen, organ: str, found: list[LesionView], why: str | None, s
         yield from _density(seen, organ, found, slots)
 
 
-def _place(seen: Seen, organ: str, first: LesionView, slots: dict[str, str]) -> Iterator[Item]:
+def _place(seen: Seen, organ: str, first: LesionView, slots: dict[str, Any]) -> Iterator[Item]:
     if organ not in REGIONS or not _regions_known(seen, organ):
         return
     if organ != "kidney" and (first.main_region is None or first.unclear_region):
@@ -118,7 +119,7 @@ def _place(seen: Seen, organ: str, first: LesionView, slots: dict[str, str]) -> 
     yield Item("largest lesion location", expected, slots, group, others, word(main))
 
 
-def _density(seen: Seen, organ: str, found: list[LesionView], slots: dict[str, str]) -> Iterator[Item]:
+def _density(seen: Seen, organ: str, found: list[LesionView], slots: dict[str, Any]) -> Iterator[Item]:
     first = found[0]
     host = seen.truth.structures[first.organ]
     if not seen.whole(first.organ) or host.hu_mean is None or host.hu_sd is None:
@@ -136,7 +137,7 @@ def _density(seen: Seen, organ: str, found: list[LesionView], slots: dict[str, s
         yield number("tumor organ HU difference", difference, "HU", relative(difference, least=0.5), **slots)
 
 
-def _spread(organ: str, found: list[LesionView], why: str | None, slots: dict[str, str]) -> Iterator[Item]:
+def _spread(organ: str, found: list[LesionView], why: str | None, slots: dict[str, Any]) -> Iterator[Item]:
     if why is None and found:
         item = yes_no("lesion outlier", outlier([one.volume for one in found]))
         yield Item(item.subtype, item.expected, slots, None, item.wrong, item.right)
@@ -154,7 +155,7 @@ def _spread(organ: str, found: list[LesionView], why: str | None, slots: dict[st
         yield category("liver lesion clustering", told, wrong, right=told, accepted=(told.split(" ", maxsplit=1)[0],))
 
 
-def _adjacent(seen: Seen, organ: str, found: list[LesionView], slots: dict[str, str]) -> Iterator[Item]:
+def _adjacent(seen: Seen, organ: str, found: list[LesionView], slots: dict[str, Any]) -> Iterator[Item]:
     """Neighbours of a lesion that is alone in its organ; a distance within a voxel of the limit may count or not."""
     if len(found) != 1 or not found[0].whole:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from evals.questions_model import Expected, Item
 from evals.questions_truth import LesionView, Seen
@@ -64,7 +65,7 @@ def measurement(seen: Seen) -> Iterator[Item]:
     yield from _organs(seen)
     yield from _ratios(seen)
     for organ, ident, lesions, why in asked_lesions(seen):
-        slots = {"lesion": word(ident), "lesions": PLURALS[ident], "organ": word(organ)}
+        slots: dict[str, Any] = {"lesion": word(ident), "lesions": PLURALS[ident], "organ": word(organ)}
         if open_to_reading(why, lesions):
             continue
         total = None if why else float(sum(one.volume for one in lesions))
@@ -99,7 +100,7 @@ def _organs(seen: Seen) -> Iterator[Item]:
 
 def _ratios(seen: Seen) -> Iterator[Item]:
     for pair in RATIOS:
-        slots = {"first": word(pair[0]), "second": word(pair[1])}
+        slots: dict[str, Any] = {"first": word(pair[0]), "second": word(pair[1])}
         a, b = (seen.truth.structures[name].hu_mean for name in pair)
         if not all(seen.shown(name) for name in pair):
             yield number("organ HU ratio", None, "1", reason="one of them is not labelled", **slots)
@@ -107,7 +108,7 @@ def _ratios(seen: Seen) -> Iterator[Item]:
             yield number("organ HU ratio", a / b, "1", relative(a / b, least=0.005), **slots)
 
 
-def _burden(seen: Seen, organ: str, total: float | None, why: str | None, slots: dict[str, str]) -> Item:
+def _burden(seen: Seen, organ: str, total: float | None, why: str | None, slots: dict[str, Any]) -> Item:
     if total is None:
         return number("tumor burden percentage", None, "%", reason=why, **slots)
     volume = sum(seen.truth.structures[part].volume for part in seen.organ_parts(organ))

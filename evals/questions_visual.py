@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from evals.questions_measurement import number, word
 from evals.questions_model import Expected, Item
@@ -35,7 +36,7 @@ def organs(seen: Seen) -> Iterator[Item]:
     yield from _burdens(seen)
     for names in SUMS:
         parts = [word(name) for name in names]
-        slots = {"organs": " and the ".join([", the ".join(parts[:-1]), parts[-1]])}
+        slots: dict[str, Any] = {"organs": " and the ".join([", the ".join(parts[:-1]), parts[-1]])}
         group = "both kidneys" if names[0] == "kidney_left" else None
         total = sum(seen.truth.structures[name].volume for name in names) if all(map(seen.whole, names)) else None
         why = None if total is not None else "one of them is cut off, or not labelled"
@@ -105,7 +106,7 @@ def _burdens(seen: Seen) -> Iterator[Item]:
     subtype = "multi-organ lesion burden comparison"
     names = ("liver", "pancreas", "kidney")
     words = ("liver", "pancreas", "kidneys")
-    slots = {"organs": "the liver, the pancreas or the kidneys"}
+    slots: dict[str, Any] = {"organs": "the liver, the pancreas or the kidneys"}
     reasons = {organ: why for organ in names if (why := seen.all_lesions(organ))}
     options = tuple(f"The {one}" for one in words)
     volumes = [sum(one.volume for one in seen.lesions(organ)) for organ in names]
@@ -133,7 +134,7 @@ def _burdens(seen: Seen) -> Iterator[Item]:
 
 
 def _most(
-    subtype: str, index: int, names: tuple[str, ...], options: tuple[str, ...], group: str | None, slots: dict[str, str]
+    subtype: str, index: int, names: tuple[str, ...], options: tuple[str, ...], group: str | None, slots: dict[str, Any]
 ) -> Item:
     wrong = tuple(option for n, option in enumerate(options) if n != index)
     expected = Expected(form="name", value=names[index], accepted=(names[index],))
@@ -143,7 +144,7 @@ def _most(
 def _enlarged(seen: Seen, organ: str) -> Iterator[Item]:
     """Whether an organ is enlarged, where the sources agree; a bound that decides by all of them decides."""
     subtype, edges = "organ enlargement", ENLARGED_CM3[organ]
-    slots = {"organ": word(organ)}
+    slots: dict[str, Any] = {"organ": word(organ)}
     if not seen.shown(organ):
         item = yes_no(subtype, None, "it is not labelled")
         yield Item(subtype, item.expected, slots, None, item.wrong)

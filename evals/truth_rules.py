@@ -71,7 +71,7 @@ def outlier(volumes: Sequence[float]) -> bool:
 
 def clustering(counts: Sequence[int]) -> str:
     """How lesions are spread over segments, from the number of lesions whose main segment each one is."""
-    ordered = sorted(counts, reverse=True) + [0, 0]
+    ordered = [*sorted(counts, reverse=True), 0, 0]
     total = sum(counts)
     if ordered[0] / total > 0.5:
         return "highly clustered"

@@ -26,7 +26,7 @@ _VERDICT = {
 _Limits = Annotated[list[EvidenceId], Field(max_length=256)]
 
 
-@tool(version="1", reads=("evidence",), says={"*": _VERDICT})
+@tool(version="2", reads=("evidence",), says={"*": _VERDICT})
 def apply_table(
     case: Facts,
     make: Maker,

@@ -34,13 +34,14 @@ def possible_classes(difference: Interval, band: Interval) -> list[str]:
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("evidence",),
     says={
         "attenuation": {
-            "measured": "The {target} is {value}: its mean attenuation is {in0.value}, that of the {in1.target} "
-            "{in1.value}, a difference of {num.difference_hu}; a difference below {num.band_hu}, a fraction of "
-            "{num.factor} of the organ's standard deviation, is isoattenuating by {detail.citation}.{borderline}",
+            "measured": "The largest {target} is {value}: its mean attenuation is {in0.value}, that of the "
+            "{in1.target} {in1.value}, a difference of {num.difference_hu}; a difference below {num.band_hu}, a "
+            "fraction of {num.factor} of the organ's standard deviation, is isoattenuating by {detail.citation}."
+            "{borderline}",
             "not_measurable": _OF + "cannot be told: {reason}.",
             "not_assessed": _OF + "was not assessed: {reason}.",
             "absent": "No {target} was found: {reason}.",

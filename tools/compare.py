@@ -46,6 +46,11 @@ def _overlap(first: Interval, second: Interval) -> bool:
     )
 
 
+def _exact(first: Interval, second: Interval) -> bool:
+    """Whether neither has an uncertainty: two lesions are not more than two, and not nearly so."""
+    return first.low == first.high and second.low == second.high
+
+
 @tool(
     version="2",
     reads=("evidence",),
@@ -82,7 +87,7 @@ def compare(
         return [
             make("comparison", joined_targets(inputs), state=State.NOT_MEASURABLE, reason=why_open(inputs), **common)
         ]
-    details = {"borderline": _overlap(a, b), "comparator": comparator}
+    details = {"borderline": _overlap(a, b) and not _exact(a, b), "comparator": comparator}
     return [make("comparison", joined_targets(inputs), state=State.MEASURED, value=verdict, details=details, **common)]
 
 
@@ -142,7 +147,7 @@ def compare_number(
     if verdict is None:
         reason = given.reason or "only a lower bound is known, which does not decide"
         return [asked, make("comparison", given.target, state=State.NOT_MEASURABLE, reason=reason, **common)]
-    details = {"borderline": _overlap(a, b), "comparator": comparator}
+    details = {"borderline": _overlap(a, b) and not _exact(a, b), "comparator": comparator}
     return [asked, make("comparison", given.target, state=State.MEASURED, value=verdict, details=details, **common)]
 
 

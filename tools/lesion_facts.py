@@ -101,7 +101,7 @@ class LesionFacts:
         radius = (one.region.voxels * grid.voxel_volume * 0.75 / math.pi) ** (1 / 3)
         least = _COARSE * max(grid.spacing) / radius
         core = eroded(one.region, grid)
-        return max(abs(self._sphericity(core) - self.sphericity(one)) / 2 if core.any() else 0.0, least)
+        return float(max(abs(self._sphericity(core) - self.sphericity(one)) / 2 if core.any() else 0.0, least))
 
     def _sphericity(self, mask: BoolArray) -> float:
         if self._meter is None:

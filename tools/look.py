@@ -77,7 +77,7 @@ def look(case: Case, structure: str, *, with_lesions: bool = False) -> Look:
     if resolved.narrower_declared and not resolved.exact_or_broader_declared:
         kinds = ", ".join(dict.fromkeys(ontology.get(name).name for name in resolved.narrower_declared))
         narrow = f"other kinds than these were not looked for: {kinds}"
-    return Look(State.MEASURED, None, mask, cut_by(case, mask), missing, narrow)
+    return Look(State.MEASURED, None, mask, cut_by(case, mask), missing, narrow=narrow)
 
 
 def host_of(case: Case, lesion: str) -> tuple[Structure, Look] | None:

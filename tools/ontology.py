@@ -169,11 +169,13 @@ class Ontology:
             located = f"{organ}_{side}" if organ and side else organ
             # A type that only one organ has names the organ already ("hepatocellular carcinoma").
             named = located is None or (side is None and self.lesion_types[kind].organ == organ)
-            prefix = "" if named else f"{self.get(str(located)).name} "
-            type_name = self.lesion_types[kind].name
+            place = "" if named else self.get(str(located)).name
+            # "lesion in the left lobe of the liver", but "liver lesion".
+            said = "{1} in the {0}" if " of " in place else "{0} {1}" if place else "{1}"
+            one = self.lesion_types[kind].name
             host = self.structures[organ] if organ else None
             return Structure(
-                id=ident, name=prefix + type_name, names=prefix + plural(type_name), kind="lesion",
+                id=ident, name=said.format(place, one), names=said.format(place, plural(one)), kind="lesion",
                 region=host.region if host else "any", base=base, side=side, organ=located, lesion_type=kind,
             )  # fmt: skip
         return None

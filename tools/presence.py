@@ -13,7 +13,7 @@ from tools.types import Evidence, State
 
 
 @tool(
-    version="3",
+    version="4",
     reads=("scan", "labels"),
     says={
         "exists": {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tools.base import Case, Maker, tool
-from tools.recist_lesions import Choice, choose, lesion_limit, looked_for
+from tools.recist_lesions import ORGANS_OPEN, Choice, choose, lesion_limit, looked_for
 from tools.rules.margins import margin
 from tools.types import Evidence, State
 
@@ -70,6 +70,14 @@ def recist_targets(case: Case, make: Maker) -> list[Evidence]:
     }
     doubtful = any(one.borderline for one in choices)
     note = f"{SCOPE}; whether a lesion is long enough is borderline" if doubtful else SCOPE
+    total = round(sum(one.candidate.size for one in targets), 4)
+    error = round(sum(one.candidate.pitch for one in targets), 4)
+    if any(one.left_open for one in choices):
+        return [
+            make(quantity, "scan", unit=units[quantity], state=State.NOT_MEASURABLE, lower_bound=least,
+                 reason=ORGANS_OPEN, method=method, details=common)
+            for quantity, least in (("target_sum", total), ("target_count", len(targets)))
+        ] + [_disease(make, choices, common, method)]  # fmt: skip
     made = [
         make("target_count", "scan", unit="1", state=State.MEASURED, value=len(targets), method=method,
              reason=note, details=common),
@@ -78,8 +86,7 @@ def recist_targets(case: Case, make: Maker) -> list[Evidence]:
     if targets:
         first = make(
             "target_sum", "scan", unit="mm", state=State.MEASURED, method=method, reason=note, details=common,
-            value=round(sum(one.candidate.size for one in targets), 4),
-            uncertainty=round(sum(one.candidate.pitch for one in targets), 4),
+            value=total, uncertainty=error,
         )  # fmt: skip
     else:
         reason = "none of the labelled lesions is a target"

@@ -25,6 +25,8 @@ NODE = "lymph_node"
 # Simple cysts and benign lesions are no malignant lesions, measurable or not (RECIST 1.1, section 3.1.3).
 _BENIGN = ("cyst", "benign_tumor", "abscess", "polyp")
 _MOST_PER_CLASS = 200
+ORGANS_OPEN = "the labels do not tell the organ of some lesions, and no organ gives more than two targets"
+_NO_ORGAN = "enough longer targets of its class, of which the labels do not tell the organ"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Choice:
     measurable: bool | None
     chosen: bool
     why: str
+
+    @property
+    def left_open(self) -> bool:
+        """Whether it is no target only because nothing tells which organ it lies in."""
+        return self.why == _NO_ORGAN
 
     @property
     def borderline(self) -> bool:
@@ -195,6 +202,8 @@ def choose(case: Case) -> list[Choice]:
                 why = "a normal lymph node" if one.size < normal_node else "a pathological lymph node, but no target"
         elif taken[one.organ] >= most_per_organ:
             why = "enough longer targets in the same organ"
+            if load_ontology().get(one.organ).kind == "lesion" and taken.total() < most:
+                why = _NO_ORGAN
         elif taken.total() >= most:
             why = "enough longer targets"
         else:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from tools.base import Case, Maker, tool
 from tools.look import host_of, look
 from tools.ontology import load_ontology
-from tools.recist_lesions import NODE, Candidate, choose, is_benign, looked_for
+from tools.recist_lesions import NODE, ORGANS_OPEN, Candidate, choose, is_benign, looked_for
 from tools.recist_match import METHOD, Matches, match
 from tools.rules.margins import margin
 from tools.types import Evidence, State
@@ -75,12 +75,20 @@ def recist_response(case: Case, make: Maker) -> list[Evidence]:
         "rows": [one.row() for one in followed[:200]],
         "matching": METHOD,
     }
-    return [
+    made = [
         *_sums(make, targets, details),
         _new(case, make, now, matches, details),
         _remaining(make, "remaining_targets", targets, details),
         _remaining(make, "remaining_nontargets", others, details),
     ]
+    if any(one.left_open for one in before) and any(one.left is not False for one in followed):
+        # Only what does not hang on which of them are targets can be told: new lesions, and that none is left.
+        return [
+            one if one.quantity == "new_lesions"
+            else _open(make, one.quantity, State.NOT_MEASURABLE, ORGANS_OPEN, details)
+            for one in made
+        ]  # fmt: skip
+    return made
 
 
 @dataclass(frozen=True)

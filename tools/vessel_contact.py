@@ -18,6 +18,8 @@ from tools.volume import FloatArray
 _METHOD = (
     "planes perpendicular to the vessel's course; rays from its centre to its wall, beyond which the lesion begins"
 )
+# Fewer voxels have no course: a vessel of which no more is labelled is not one that was looked at.
+_FEWEST = 3
 _UNITS = {"contact_angle": "deg", "contact_length": "mm"}
 
 
@@ -70,6 +72,13 @@ def vessel_contact(case: Case, make: Maker, *, structure: str, vessel: str) -> l
     assert touching.region is not None
     assert tube.region is not None
     found = contact(tube.region, touching.region, case.scan.grid)
+    if found is not None and found.angle == 0 and tube.region.voxels < _FEWEST:
+        # So little is no vessel: what was not labelled of it may touch.
+        reason = f"too little of the {named.name} is labelled"
+        return [
+            make(q, target, unit=u, state=State.NOT_MEASURABLE, reason=reason, method=_METHOD)
+            for q, u in _UNITS.items()
+        ]
     if found is None:
         reason = "they touch, but too little of the vessel is labelled to tell its course"
         return [

@@ -23,7 +23,7 @@ _CARRIED = (
 """What of the chosen verdict's details holds for the answer as well."""
 
 
-@tool(version="3", reads=("evidence", "settings"), says={"*": _WEIGHED})
+@tool(version="4", reads=("evidence", "settings"), says={"*": _WEIGHED})
 def weigh_rules(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
     """The answer of several rules on one question: that of the preferred source; disagreement is named.
 
@@ -66,7 +66,7 @@ def no_rule(case: Facts, make: Maker, *, topic: str, structure: str, quantity: s
     return [make(quantity, structure, state=State.NOT_ASSESSED, reason=reason, method="look-up of the rules")]
 
 
-@tool(version="1", reads=("evidence",), says={"*": dict.fromkeys((*_DECIDED, *_OPEN), "{input_sentences}")})
+@tool(version="2", reads=("evidence",), says={"*": dict.fromkeys((*_DECIDED, *_OPEN), "{input_sentences}")})
 def gravest(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
     """The gravest of the verdicts on several sides: what the answer on a pair is.
 

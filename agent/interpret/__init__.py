@@ -19,6 +19,7 @@ from agent.interpret.match import Fit, Misfit
 from agent.interpret.nearest import likely_typo, nearest_questions
 from agent.interpret.options import OptionChoice, choose_option
 from agent.interpret.reading import read, user_names
+from agent.interpret.rephrase import subtracted
 from agent.interpret.scan_words import Token, tokenise
 from agent.interpret.short_names import short_names
 from agent.query import NotUnderstood, Query
@@ -65,7 +66,7 @@ def interpret(
     for tokens in sentences:
         near = short_names(before.structures) if before else {}
         words = [token for token in tokens if token.text not in _STOPS]
-        items = with_nor(without_grounds(read(words, {**near, **names})))
+        items = with_nor(without_grounds(subtracted(read(words, {**near, **names}))))
         if not items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in items):
             continue
         for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part), choices):  # type: ignore[misc]

@@ -20,6 +20,8 @@ _COUNTED = frozenset({("COUNT",), ("PERCENT",)})
 _WHY = ("WHY",)
 _BARE = frozenset({"structure", "side", "article", "preposition", "joint", "polite", "mark", "one"})
 
+_COUNTED_UNITS = frozenset({"hu", "hounsfield units", "percent", "per cent", "%"})
+
 
 def analyse(items: Sequence[Item]) -> Meaning:
     """Put the items of one clause together."""
@@ -90,7 +92,7 @@ def _counted_units(kept: Sequence[Sensed]) -> bool:
     """Whether "how many" counts a unit ("how many ml") and not lesions."""
     for (first, role), (then, other) in pairwise(kept):
         if role == "concept" and first.group and first.group.concepts == ("COUNT",):
-            return other == "unit" or (other == "concept" and then.text in {"hu", "hounsfield units"})
+            return other == "unit" or (other == "concept" and then.text in _COUNTED_UNITS)
     return False
 
 

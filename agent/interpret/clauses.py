@@ -19,6 +19,10 @@ _NO_QUESTION = frozenset({"THAN", "WHICH"})
 _MOST_JOINTS = 6
 _EXTREMES = frozenset({"LARGEST", "SMALLEST"})
 _WITHIN = frozenset({"in", "within", "inside", "for"})
+_FRONTING = frozenset({
+    "averaged over", "averaged across", "summed over", "summed across", "by number of", "by the number of", "ranked by",
+    "comparing", "summing up", "compared with", "compared to", "in comparison with", "relative to", "out of", "adding",
+})  # fmt: skip
 TextOf = Callable[[Sequence[Item]], str]
 
 
@@ -46,6 +50,7 @@ def sentence(
         pieces += found
         last = found[-1]
         before = Antecedent(last.found.queries, last.said) if isinstance(last.found, Fit) else None
+    pieces = _without_echo(pieces)
     if len(pieces) > 1 and len({_against_earlier(piece) for piece in pieces}) > 1:
         reason = "It is unclear which of its questions compare with the earlier scan"
         return [Piece(tuple(items), Misfit(reason))]
@@ -56,6 +61,19 @@ def sentence(
         if leads or (first_bad is pieces[-1] and (appended or _trails(first_bad))):
             return [Piece(tuple(items), first_bad.found)]
     return pieces
+
+
+def _without_echo(pieces: Sequence[Piece]) -> list[Piece]:
+    """Questions of which none repeats the one before it ("add up the volumes and report the sum in ml")."""
+    kept: list[Piece] = []
+    for piece in pieces:
+        asked = [replace(query, unit=None, text="") for query in _queries([piece])]
+        earlier = [replace(query, unit=None, text="") for query in _queries(kept[-1:])]
+        units = {query.unit for query in _queries(kept[-1:])}
+        if asked and asked == earlier and units == {None}:
+            kept.pop()
+        kept.append(piece)
+    return kept
 
 
 def _against_earlier(piece: Piece) -> bool:
@@ -70,7 +88,7 @@ def _questions(items: Sequence[Item]) -> Iterator[list[Item]]:
         if not _is_joint(item) or n <= start or not _opens(items[n + 1 :]):
             continue
         left = items[start:n]
-        if item.text == "," and _ends_aside(left):
+        if item.text == "," and (_ends_aside(left) or _fronted(left)):
             continue
         told = {c for i in left if i.group for c in i.group.concepts} - _NO_QUESTION
         if told and (told <= GROUNDS or _both_alike(items[n + 1 :])):
@@ -89,6 +107,12 @@ def _ends_aside(left: Sequence[Item]) -> bool:
     while before and before[-1].is_filler("preposition") and not _is_joint(before[-1]):
         before = before[:-1]
     return bool(before) and before[-1].text == ","
+
+
+def _fronted(left: Sequence[Item]) -> bool:
+    """Whether words before a comma only lead into what follows: "averaged over the liver, what is its HU?"."""
+    leads = left[0].text in _FRONTING or (left[0].group is None and left[0].text in {"of", "for", "in", "within"})
+    return leads and not any(item.is_filler("aux", "what", "request") or _is_joint(item) for item in left[1:])
 
 
 def _is_joint(item: Item) -> bool:

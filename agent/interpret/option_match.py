@@ -110,7 +110,7 @@ def by_name(texts: dict[int, str], value: str, right: Sequence[str], query: Quer
     wanted = [_place(ident) for ident in right]
     if not wanted and (ident := value if value in SIDES else ontology.normalise(value)):
         wanted = [_place(ident)]
-    names = short_names([*wanted, *(query.structures if query else ())])
+    names = short_names([*wanted, *(query.structures if query else ())]) | _bare_segments(texts, wanted)
     exact = [
         n for n, text in texts.items() if _same_words(text, value) or category(unlabelled(text)) == category(value)
     ]
@@ -137,6 +137,14 @@ def by_name(texts: dict[int, str], value: str, right: Sequence[str], query: Quer
         elif any(_says(named, ident) for ident in wanted):
             found.append(n)
     return found, unread
+
+
+def _bare_segments(texts: dict[int, str], wanted: Sequence[str]) -> dict[tuple[str, ...], str]:
+    """Segments of the liver by their numbers alone, where one is the answer and every option is such a number."""
+    told = [tuple(words(unlabelled(text))) for text in texts.values()]
+    found: dict[tuple[str, ...], str] = {(str(n),): f"liver_segment_{n}" for n in range(1, 9)}
+    asked = any(ident in found.values() for ident in wanted)
+    return found if asked and all(one in found for one in told) else {}
 
 
 def _place(ident: str) -> str:

@@ -9,6 +9,7 @@ from agent.interpret.items import Item
 from agent.interpret.lexicon import Lexicon, Phrase, load_lexicon
 from agent.interpret.numbers import number_at, range_at
 from agent.interpret.places import is_lesion
+from agent.interpret.rephrase import which_one
 from agent.interpret.scan_words import Token, as_number
 from agent.interpret.short_names import listed_segments, short_names
 from agent.interpret.stages import Found, stages
@@ -40,7 +41,7 @@ def user_names(available: Collection[str]) -> dict[Phrase, str]:
 
 def read(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
     """The items of a sentence, in order; together they cover every word once."""
-    lexicon, texts = load_lexicon(), _spelled_out([token.text for token in tokens])
+    lexicon, texts = load_lexicon(), which_one(_spelled_out([token.text for token in tokens]))
     masked = _masked(texts, lexicon, names)
     first = _mentions(load_ontology(), texts, masked)
     lesion = min((at for at, item in first.items() if any(map(is_lesion, item.structures))), default=None)

@@ -29,6 +29,7 @@ def problem_of(meaning: Meaning) -> str | None:
     if (
         meaning.asks is None
         and not meaning.numbers
+        and "RATIO" not in meaning.concepts()
         and any(i.role == "concept" and i.text == "over" for i in meaning.items)
     ):
         return '"over" may stand for a ratio or for "more than"'

@@ -42,6 +42,8 @@ def _sense(item: Item, n: int, items: Sequence[Item], concepts: Counter[str]) ->
         others = concepts - Counter(set(item.group.concepts) if item.group else ())
         for filler in item.fillers:
             if filler.beside and not others.keys().isdisjoint(filler.beside):
+                if filler.without_number and any(other.role == "number" for other in items):
+                    continue
                 if filler.beside_structures and not any(other.role == "structure" for other in items):
                     continue
                 return _filler_role(filler, item, n, items)
@@ -91,7 +93,7 @@ def slots_of(kept: Sequence[Sensed]) -> tuple[Slot, ...]:
             kind = "structure" if role == "concept" else role
             joined = bool(slots) and linked and not gap
             beside = bool(slots) and item.start == slots[-1].end
-            owner = slots[-1] if slots and beside and slots[-1].role == "pronoun" else None
+            owner = slots[-1] if slots and slots[-1].role == "pronoun" and not (gap or linked) else None
             owned = owner is not None and owner.joined and owner.ids[0] in {"its", "their"}
             slots.append(Slot(ids, item.start, item.end, kind, joined, related or linked or beside, owned))
             linked, gap, related = False, False, False

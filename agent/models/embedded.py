@@ -22,9 +22,7 @@ class EmbeddedReasoner:
         """Typed queries by the lexicon of the question kinds."""
         if request.question is None:
             return []
-        return interpret(
-            request.question, previous=request.previous, available=available, options=request.options
-        )
+        return interpret(request.question, previous=request.previous, available=available, options=request.options)
 
     def plan(self, state: RunState) -> list[Task]:
         """Nothing beyond the evidence chains."""

@@ -54,6 +54,10 @@ RULED = (
     ("renal_hu", "kidney_rcc_left"),
 )  # fmt: skip
 
+PLAIN = ("enlarged", "exists", "hu_compare", "hu_ratio", "lesion_count", "lesion_exists", "steatosis", "volume",
+         "volume_ratio", "volume_total", "volume_which")  # fmt: skip
+"""Kinds of whose answers the gates are tested one by one."""
+
 
 def every_query() -> list[Query]:
     """Queries of every kind on the structures of `full_case`; most of them say something of `make_case` as well."""
@@ -199,4 +203,23 @@ def _single() -> list[Query]:
         ask("enlarged", "spleen", negated=True),
         ask("enlarged", "spleen", explain=True),
         ask("exists", "liver", negated=True),
+    ]
+
+
+def tumour_queries() -> list[Query]:
+    """Queries whose evidence is forged to test the gates; the first five need what only a person can declare."""
+    return [
+        *(ask(kind, "pancreas_pdac") for kind in ("stage", "category_t", "category_n", "category_m", "resectability")),
+        ask("fleischner", "lung"),
+        ask("lesion_type", "kidney_rcc"),
+        ask("lesion_type", "kidney_rcc_left"),
+        ask("lesion_list", "liver_lesion"),
+        ask("lesion_count_sized", "liver_lesion", comparator="gt", threshold=2.5, threshold_unit="cm"),
+        ask("lesion_location", "liver_lesion"),
+        ask("adjacent_vessels", "pancreas_pdac"),
+        ask("vessel_contact", "pancreas_pdac", "superior_mesenteric_artery"),
+        ask("vessel_encased", "pancreas_pdac", "superior_mesenteric_artery"),
+        ask("distance", "pancreas_pdac", "spleen"),
+        ask("distance", "liver_hcc", "gallbladder"),
+        ask("volume", "liver"),
     ]

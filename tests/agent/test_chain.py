@@ -136,6 +136,7 @@ def test_a_step_may_rest_on_everything() -> None:
     assert last.ref_lists["items"] == tuple(Ref(task=ident, quantity="*") for ident in known)
 
 
+@pytest.mark.slow
 def test_what_a_report_judges_is_what_attention_rests_on(tmp_path: Path) -> None:
     case = full_case(prior=False)
     whole = run(case, None, tmp_path / "report").state

@@ -162,4 +162,33 @@ def test_a_declared_word_that_no_rule_lists_says_nothing(declared: str) -> None:
     one, known = judged(scan(("cn", declared)), "pancreas-n-ajcc8", "pancreas")
     assert (one.value, one.details["possible"]) == (None, ["N2", "N1", "N0"])
     assert one.details["missing"] == ["cn"]
-    assert declared in describe(one, known).text
+    text = describe(one, known).text
+    assert declared in text
+    assert "which is no value that the rule knows" in text
+
+
+def test_a_declared_word_that_a_rule_lists_is_not_called_unknown() -> None:
+    one, known = judged(scan(("cn", "N1")), "pancreas-n-ajcc8", "pancreas")
+    assert "no value that the rule knows" not in describe(one, known).text
+
+
+@pytest.mark.parametrize("age", ["nan", "inf", "-inf", "1e999", "old"])
+def test_an_age_that_is_no_number_says_nothing(age: str) -> None:
+    facts = (("age", age), ("immunosuppressed", "no"), ("known_cancer", "no"))
+    one, known = judged(scan(*facts), "lung-fleischner-2017", "lung_left")
+    assert (one.value, one.details["refused"]) == (None, True)
+    assert f"the declared age is {age}, which is no value that the rule knows" in describe(one, known).text
+
+
+def test_one_of_several_tumors_above_the_limit_decides_though_another_is_larger() -> None:
+    """A thin tumor of more than 5 cm beside a bulky one of less is T3."""
+    affine = affine_of((2.0, 2.0, 2.0), (80, 60, 50))
+    shapes = (
+        Ellipsoid("liver", (0, 0, 0), (74, 54, 44), hu=60),
+        Ellipsoid("liver_hcc", (0, 25, 0), (20, 20, 20), hu=95),
+        Ellipsoid("liver_hcc", (0, -20, 0), (35, 6, 6), hu=95),
+    )
+    hu, labels, numbers = paint(shapes, (80, 60, 50), affine)
+    facts = (("extrahepatic_invasion", "no"), ("vascular_invasion", "none"))
+    case = case_of(hu, labels, affine, numbers, settings=CaseSettings(patient=facts))
+    assert judged(case, "liver-t-ajcc8", "liver")[0].value == "T3"

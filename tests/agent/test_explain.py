@@ -92,6 +92,7 @@ def test_a_changed_explanation_is_refused(case: Case, tmp_path: Path) -> None:
         assert failing(state, Conclusion(claims=(lie, *truth(state).claims[1:]))) == {"grounding"}
 
 
+@pytest.mark.slow
 def test_an_explanation_of_everything_is_not_cut(case: Case, tmp_path: Path) -> None:
     state, explained, _ = claims(case, ask("attention", explain=True), tmp_path)
     assert len(explained.evidence) > 60

@@ -371,7 +371,7 @@ def test_a_checkpoint_makes_no_other_types() -> None:
 
 
 def test_every_type_of_the_state_may_be_read_back(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made = run(full_case(), every_query()[::13], tmp_path)
+    made = run(full_case(), every_query()[3::31], tmp_path)
     with closing(sqlite3.connect(made.folder.checkpoint)) as connection:
         graph = build_graph(SqliteSaver(connection, serde=JsonPlusSerializer(
             allowed_msgpack_modules=agent.engine._STATE_TYPES)))  # fmt: skip
@@ -473,3 +473,16 @@ def test_a_finished_run_that_was_changed_is_not_shown_again(case: Case, tmp_path
     written_report.write_text(written_report.read_text().replace(str(report.answers[0].value), "999.9"))
     with pytest.raises(IntegrityError, match=r"report\.json"):
         engine.ask(case, "A question?", resume=report.run_id)
+
+
+@pytest.mark.parametrize(("labels_now", "labels_before"), [(True, False), (False, True), (False, False)])
+def test_an_earlier_scan_or_this_one_without_labels_is_no_error(
+    tmp_path: Path, labels_now: bool, labels_before: bool
+) -> None:
+    before = make_case({"liver": 70}, labelled=labels_before)
+    case = replace(make_case(labelled=labels_now), prior=before)
+    made = run(case, [Query(kind="response", structures=())], tmp_path)
+    assert made.report.answer is not None
+    assert (made.report.answer.value, made.report.answer.state) == (None, State.NOT_ASSESSED)
+    inputs = made.events[0].data["inputs"]
+    assert isinstance(inputs, dict) and ("prior_labels" in inputs) is labels_before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.query import Query
-from agent.report_model import Report
+from agent.report_model import Answer, Report, Sentence
 from tests.agent.loop_full import STAGED, full_case
 from tests.agent.loop_make import Outcome, ask, make_case, run
 from tools.base import Case, CaseSettings
@@ -68,8 +68,9 @@ FAULTS = re.compile(
 
 def faults(report: Report) -> list[str]:
     """Stretches of sentences that no careful writer would let stand; names of options of the program left out."""
-    found = []
-    for one in (*report.answers, *report.findings, *report.impression):
+    found: list[str] = []
+    told: list[Answer | Sentence] = [*report.answers, *report.findings, *report.impression]
+    for one in told:
         plain = one.text
         for binding in one.bindings:
             if binding.field in {"method", "details.source"}:  # citations write as they like

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import JsonValue
+
 from agent.critic import judge
-from agent.errors import ToolError
+from agent.errors import ToolError, UsageError
 from agent.gates.model import View, load_gates
 from agent.query import Query
 from agent.state import Conclusion, Request, RunState
@@ -115,3 +117,39 @@ def behind(state: RunState) -> Iterator[Evidence]:
     for ident in queue:
         queue += [source for source in state.evidence[ident].inputs if source not in queue]
         yield state.evidence[ident]
+
+
+def lied(
+    world: World, run_state: RunState, one: Evidence, /, **changes: Any
+) -> tuple[RunState, Conclusion, CaseSettings]:
+    """A state in which a piece of evidence is forged and everything after it follows truly, and what is said of it."""
+    false, new = forged(run_state, one.id, **changes)
+    assert new.id != one.id
+    false = followed(false, one.id, world.declared)
+    try:
+        said = truth(false)
+    except (KeyError, IndexError, ToolError, UsageError):
+        said = truth(run_state)  # nothing can be said of such evidence; the old words are said of it
+    return false, said, world.declared
+
+
+def lie(world: World, run_state: RunState, one: Evidence, /, **changes: Any) -> set[str]:
+    """Gates that object to a forgery."""
+    return failing(*lied(world, run_state, one, **changes))
+
+
+def tampered(value: JsonValue) -> JsonValue:
+    """Another value of the same sort."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        # A rule must still be one that exists, for a sentence to be made of it.
+        rules = ("pancreas-n-ajcc8", "colon-n-ajcc8")
+        return rules[value == rules[0]] if value.endswith("ajcc8") else f"{value}x"
+    if isinstance(value, list):
+        return value[1:] if value else ["T4"]
+    if isinstance(value, dict):
+        return {name: tampered(part) for name, part in value.items()} or {"x": 1}
+    return "x"

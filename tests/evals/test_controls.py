@@ -76,11 +76,11 @@ def test_control_scans_keep_the_grid_and_show_nothing(tmp_path: Path) -> None:
     maker: Any = nib.Nifti1Image
     nib.save(maker(np.full((6, 5, 4), 60, np.int16), affine), tmp_path / "ct.nii.gz")
     for name in ("blank", "noise"):
-        path = write_control_scan(name, tmp_path / "ct.nii.gz", tmp_path / "c" / f"{name}.nii.gz", 3)  # type: ignore[arg-type]
+        path = write_control_scan(name, tmp_path / "ct.nii.gz", tmp_path / "c" / f"{name}.nii.gz", 3)
         image: Any = nib.load(path)
         assert image.shape == (6, 5, 4) and np.allclose(image.affine, affine)
         data = np.asarray(image.dataobj)
         assert (data < -900).all() if name == "blank" else data.std() > 200
         before = path.stat().st_mtime_ns
-        write_control_scan(name, tmp_path / "ct.nii.gz", path, 3)  # type: ignore[arg-type]
+        write_control_scan(name, tmp_path / "ct.nii.gz", path, 3)
         assert path.stat().st_mtime_ns == before

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from agent.cli import build_app
 from agent.errors import UsageError
-from evals import vqa, vqa_answer
+from evals import vqa, vqa_answer, vqa_cases
 from evals.marking import Given
 from evals.metrics import summarise
 from evals.phantom_io import label_table
@@ -104,7 +104,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(vqa_answer, "answering", scripted)
     Scripted.asked = 0
     job = Job("c", tmp_path / "ct", (), some_questions(), tmp_path / "r" / "c.jsonl")
-    steps = answer_job(job)
+    steps: Any = answer_job(job)
     assert [next(steps) for _ in range(4)] == [0, 1, 1, 1]
     steps.close()
     with job.results.open("ab") as stream:
@@ -138,7 +138,7 @@ def test_another_runs_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_questions_come_from_the_files_of_a_phantom(folder: Path) -> None:
-    plan = next(one for one in vqa.plan_cases(1, 0) if one.whole)
+    plan = next(one for one in vqa_cases.plan_cases(1, 0) if one.whole)
     made = vqa.questions_of(plan, folder, 0)
     assert len(made) > 100
     assert any(one.expected.value == pytest.approx(3.0) for one in made)
@@ -159,7 +159,7 @@ def test_the_commands_refusals() -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole views only, and of each of them one question per kind."""
-    plans, questions = vqa.plan_cases, vqa.questions_of
+    plans, questions = vqa_cases.plan_cases, vqa.questions_of
     monkeypatch.setattr(vqa, "plan_cases", lambda n, seed: [one for one in plans(n, seed) if one.whole])
 
     def first_of_each(*given: Any) -> list[Question]:

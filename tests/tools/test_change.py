@@ -62,8 +62,10 @@ def test_what_is_no_longer_found_has_lost_all_of_its_size() -> None:
 def test_without_an_earlier_value_there_is_no_change(state: State) -> None:
     made = derive("percent_change", now=NOW, before=missing("prior_volume", "liver", state))
     assert (made.state, made.value) == (state, None)
+    assert made.reason == "in the earlier scan, reason for liver"
     unseen = derive("percent_change", now=missing("volume", "liver", State.NOT_ASSESSED), before=BEFORE)
     assert (unseen.state, unseen.value) == (State.NOT_ASSESSED, None)
+    assert unseen.reason == "reason for liver"
 
 
 def test_nothing_can_be_told_in_percent_of_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -48,8 +50,8 @@ CASES = [
 
 @pytest.mark.parametrize(("typed", "general", "asked", "standing"), CASES)
 def test_overlapping_layers(
-    typed: dict[str, list[tuple[slice, ...]]],
-    general: dict[str, list[tuple[slice, ...]]],
+    typed: Any,
+    general: Any,
     asked: str,
     standing: Standing,
 ) -> None:
@@ -58,5 +60,6 @@ def test_overlapping_layers(
 
 
 def test_classes_of_one_layer_account_for_nothing() -> None:
-    labels = label_set(TYPED | {"pancreas_lesion": [TWO]})
+    both: Any = TYPED | {"pancreas_lesion": [TWO]}
+    labels = label_set(both)
     assert resolve(labels, "pancreas_pnet").standing is Standing.TYPE_UNKNOWN

@@ -304,3 +304,46 @@ class TestResponse:
         assert made["response_change_percent"].state is State.NOT_MEASURABLE
         assert made["new_lesions"].value == 1
         assert made["remaining_nontargets"].value == 1
+
+
+class TestLesionsOfNoNamedOrgan:
+    """No organ gives more than two targets: lesions that may lie in several organs leave the targets open."""
+
+    BARS = (_bar(4, 4, 30), _bar(4, 12, 25), _bar(4, 20, 20), _bar(4, 28, 15))
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 4])
+    def test_more_than_two_leave_the_sum_open(self, count: int) -> None:
+        made = _targets(_case({"lesion": list(self.BARS[:count])}))
+        assert made["measurable_disease"].value is True
+        if count <= 2:
+            assert made["target_count"].value == count
+            return
+        for name in ("target_sum", "target_count"):
+            assert (made[name].state, made[name].value) == (State.NOT_MEASURABLE, None)
+            assert "organ" in str(made[name].reason)
+        assert made["target_count"].lower_bound == 2
+        assert made["target_sum"].lower_bound == pytest.approx(np.hypot(30, 3) + np.hypot(25, 3), abs=1.5)
+
+    def test_a_named_organ_gives_two(self) -> None:
+        made = _targets(_case({"liver_lesion": list(self.BARS)}))
+        assert (made["target_count"].value, made["target_count"].state) == (2, State.MEASURED)
+
+    def test_the_response_is_open_but_new_and_vanished_lesions_decide(self) -> None:
+        before = _case({"lesion": list(self.BARS)})
+        smaller = replace(_case({"lesion": [_bar(4, 4 + 8 * n, 9) for n in range(4)]}), prior=before)
+        made = run(smaller, "recist_response")
+        for name in ("response_change_percent", "response_change", "remaining_targets", "remaining_nontargets"):
+            assert (made[name].state, made[name].value) == (State.NOT_MEASURABLE, None), name
+        gone = run(replace(_case({"lesion": []}), prior=before), "recist_response")
+        assert (gone["remaining_targets"].value, gone["remaining_nontargets"].value) == (0, 0)
+
+
+def test_labels_that_were_not_given_are_not_called_empty() -> None:
+    with_lesion = _case({"liver_lesion": _bar(10, 10, 20)})
+    for case, which in (
+        (replace(with_lesion, prior=replace(with_lesion, labels=None)), "the earlier scan"),
+        (replace(with_lesion, labels=None, prior=with_lesion), "this scan"),
+    ):
+        made = run(case, "recist_response")["new_lesions"]
+        assert made.state is State.NOT_ASSESSED
+        assert made.reason == f"no labels of {which} were given"

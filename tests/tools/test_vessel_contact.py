@@ -235,3 +235,17 @@ class TestStates:
         case = boxes_case((24, 24, 20), {"pancreas_tumor": np.s_[2:4, 2:4, 2:4]})
         with pytest.raises(ToolError):
             run(case, "vessel_contact", structure="superior_mesenteric_artery", vessel="pancreas_tumor")
+
+
+@pytest.mark.parametrize(
+    ("voxels", "state"), [(1, State.NOT_MEASURABLE), (2, State.NOT_MEASURABLE), (9, State.MEASURED)]
+)
+def test_a_vessel_of_few_voxels_is_not_free_of_contact(voxels: int, state: State) -> None:
+    boxes = {
+        "pancreas_tumor": np.s_[4:9, 4:9, 4:9],
+        "superior_mesenteric_artery": np.s_[20:21, 20:21, 5 : 5 + voxels],
+    }
+    case = boxes_case((30, 30, 20), boxes)
+    angle, length = _contact(case)
+    assert (angle.state, length.state) == (state, state)
+    assert angle.value == (0.0 if state is State.MEASURED else None)

@@ -22,7 +22,8 @@ def read_nifti_labels(blob: Blob, grid: Grid, class_map: ClassMap | None, limits
     become ``label_<value>``.
 
     Raises:
-        LabelsError: if the file is broken, empty without naming classes, not a label map, or does not overlap with the scan.
+        LabelsError: if the file is broken, empty without naming classes, no label map, or does not overlap with the
+            scan.
     """
     volume = read_label_volume(blob, limits)
     # A map without voxels that names its classes itself says what was looked for and not found.

@@ -7,7 +7,12 @@ from pathlib import Path
 from agent.query import NotUnderstood, Query
 
 HERE = Path(__file__).parent
-UNDERSTOOD = ("understood.txt", "understood_benchmark.txt", "understood_tumours.txt")
+UNDERSTOOD = (
+    "understood.txt",
+    "understood_benchmark.txt",
+    "understood_tumours.txt",
+    "understood_paraphrases.txt",
+)
 AVAILABLE = ("GTV", "label_3", "my_structure")
 
 
