@@ -135,6 +135,10 @@ def _pancreatic_tumor(seen: Seen) -> Iterator[Item]:
     stage, resect = "pancreatic tumor staging", "pancreatic lesion resectability"
     tumors = seen.lesions("pancreas", "pancreas_pdac")
     if not seen.typed("pancreas_pdac"):
+        if not seen.lesions("pancreas") and seen.all_lesions("pancreas") is None:
+            return  # there is nothing to stage, which is another matter
+        if seen.looked_for_any("pancreas") and not seen.lesions("pancreas"):
+            return  # a class for any lesion is empty: then there is no tumor, which is not what these ask
         yield category(stage, None, STAGES, "no class tells a PDAC")
         yield category(resect, None, RESECTABILITY, "no class tells a PDAC")
         return

@@ -67,8 +67,8 @@ def _without_echo(pieces: Sequence[Piece]) -> list[Piece]:
     """Questions of which none repeats the one before it ("add up the volumes and report the sum in ml")."""
     kept: list[Piece] = []
     for piece in pieces:
-        asked = [replace(query, unit=None, text="") for query in _queries([piece])]
-        earlier = [replace(query, unit=None, text="") for query in _queries(kept[-1:])]
+        asked = [query.model_copy(update={"unit": None, "text": ""}) for query in _queries([piece])]
+        earlier = [query.model_copy(update={"unit": None, "text": ""}) for query in _queries(kept[-1:])]
         units = {query.unit for query in _queries(kept[-1:])}
         if asked and asked == earlier and units == {None}:
             kept.pop()

@@ -16,6 +16,8 @@ from tools.rules.table import TableRule
 from tools.types import Scalar, State
 
 MAX_OPTIONS = 26
+_CUES = ("cue for ", "no cue")
+"""How the verdicts begin that name a cue and are no test."""
 _CLEARLY = 2.0
 
 
@@ -83,6 +85,10 @@ def choose_option(
         return _chosen(options, alike, "they are equal")
     if value is None and not details.get("unlisted") and (certain := _certain(options, details)) is not None:
         return _chosen(options, certain, "it holds whatever is still open")
+    if isinstance(value, str) and value.startswith(_CUES):
+        silent = _silent(options, State.NOT_ASSESSED, None, None, _verdicts(query)).index
+        why = "what was found is a cue and decides nothing"
+        return _none(f"No option says that {why}") if silent is None else _chosen(options, silent, why)
     if state in {State.NOT_MEASURABLE, State.NOT_ASSESSED}:
         return _silent(options, state, unit, lower_bound, _verdicts(query))
     if state is State.ABSENT and value is None:

@@ -15,6 +15,7 @@ from evals.dtv.prompt import Prompt
 from tools.ontology import load_ontology
 from tools.types import Evidence, State, content_hash
 
+_CUE = "cue for "
 _OUTLIER = 3.0
 """The benchmark calls the largest lesion an outlier from three times the volume of the second one on."""
 
@@ -90,6 +91,8 @@ def _option(prompt: Prompt, decisive: Evidence | None, evidence: Sequence[Eviden
 
 def _likely(decisive: Evidence | None, evidence: Sequence[Evidence]) -> str | None:
     """A category that the evidence supports without deciding it: the least of a rule's possible ones, or a sign."""
+    if decisive is not None and isinstance(decisive.value, str) and decisive.value.startswith(_CUE):
+        return decisive.value.removeprefix(_CUE)
     found = [one for one in evidence if one.state is not State.MEASURED and one.details.get("possible")]
     for one in ([decisive] if decisive is not None else []) + found:
         possible = one.details.get("possible")

@@ -27,13 +27,15 @@ NAMES = sorted(
     key=len,
     reverse=True,
 )
+NAMED = re.compile(rf"\b(?:{'|'.join(map(re.escape, NAMES))})\b", re.IGNORECASE)
 UNIT_DIGITS = {symbol(unit) for unit in ("cm3", "mm3")}
 
 
 def without_names(text: str, own: Iterable[str] = ()) -> str:
     """The text with names of structures that hold digits blanked out, those of the user's own labels included."""
-    for name in (*NAMES, *own):
-        text = re.sub(rf"\b{re.escape(name)}\b", lambda found: " " * len(found.group()), text, flags=re.IGNORECASE)
+    more = "|".join(re.escape(name) for name in sorted(set(own), key=len, reverse=True) if re.search(r"\d", name))
+    for pattern in (NAMED, *([re.compile(rf"\b(?:{more})\b", re.IGNORECASE)] if more else [])):
+        text = pattern.sub(lambda found: " " * len(found.group()), text)
     return text
 
 
@@ -71,6 +73,8 @@ def own_names(cited: Iterable[EvidenceOut]) -> list[str]:
 
 
 def unresolved(text: str, cited: Iterable[EvidenceOut]) -> list[str]:
+    if not re.search(r"\d", text):
+        return []
     evidence = list(cited)
     known = [number for one in evidence for number in fields_of(one)]
     plain = without_names(text, own_names(evidence))

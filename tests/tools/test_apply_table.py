@@ -273,6 +273,25 @@ def test_the_gravest_side_counts() -> None:
     assert (none.state, none.value, none.target) == (State.ABSENT, None, "kidney_left+kidney_right")
 
 
+def test_a_side_on_which_no_lesion_was_found_leaves_the_other_ones_verdict() -> None:
+    def verdict(side: str, value: str | None, **details: Any) -> Evidence:
+        state = State.MEASURED if value else State.NOT_ASSESSED
+        name = f"kidney_lesion_{side}"
+        return Evidence.make(
+            tool="test", version="1", quantity="verdict", target=name, state=state, value=value, details=details,
+            reason=None if value else "nothing was found", method="made for a test",
+        )  # fmt: skip
+
+    right, bare = verdict("right", None, none_found=True), verdict("right", None)
+    left = verdict("left", "cyst")
+    assert (derive("gravest", verdicts=[right, left]).value, derive("gravest", verdicts=[left, right]).value) == (
+        "cyst", "cyst",
+    )  # fmt: skip
+    assert derive("gravest", verdicts=[bare, left]).value is None
+    none = derive("gravest", verdicts=[right, verdict("left", None, none_found=True)])
+    assert (none.state, none.value) == (State.NOT_ASSESSED, None)
+
+
 @pytest.mark.parametrize(
     ("rule", "volumes", "value"),
     [

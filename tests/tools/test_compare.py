@@ -91,6 +91,13 @@ def test_borderline_where_the_uncertainties_overlap(margins: tuple[float, float]
     assert number.details["borderline"] is (margins[0] >= 5)
 
 
+def test_equal_counts_are_not_borderline() -> None:
+    two, as_many = measured("lesion_count", "liver_lesion", 2, "1"), measured("lesion_count", "kidney_lesion", 2, "1")
+    made = derive("compare_number", item=two, comparator="gt", number=2)
+    assert (made.value, made.details["borderline"]) == (False, False)
+    assert derive("compare", first=two, second=as_many, comparator="ge").details["borderline"] is False
+
+
 def test_numbers_are_compared_in_their_own_unit() -> None:
     spleen = measured("volume", "spleen", 314.5)
     assert derive("compare_number", item=spleen, comparator="gt", number=0.3, unit="l").value is True

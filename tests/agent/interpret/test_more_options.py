@@ -109,7 +109,8 @@ CATEGORIES: list[tuple[list[str], Any, str | None]] = [
      "Pancreatic neuroendocrine tumor"),
     (["Pancreatic ductal adenocarcinoma (PDAC)", "Pancreatic neuroendocrine tumor (PNET)"], "PDAC",
      "Pancreatic ductal adenocarcinoma (PDAC)"),
-    (["PDAC", "PNET"], "cue for PNET", "PNET"),
+    (["PDAC", "PNET"], "PNET", "PNET"),
+    (["PDAC", "PNET"], "cue for PNET", None),  # a cue is no answer
     (["PDAC", "PNET"], "no cue", None),
     (["PDAC", "PNET"], "PDAC and PNET", None),
     (["Cyst", "Tumor"], "tumor", "Tumor"),
@@ -254,3 +255,9 @@ def test_a_pair_as_a_whole_and_nothing_on_either_side(value: str, structures: li
     asked = Query(kind="burden_which", structures=("liver_lesion", "pancreas_lesion", "kidney_lesion"))
     options = ["The pancreas", "The liver", "The kidneys", "Neither kidney has any lesion"]
     assert choose(options, **names(value, *structures, query=asked)).index == index
+
+
+def test_where_all_that_was_found_is_a_cue_the_option_that_says_so_is_chosen() -> None:
+    options = ["PDAC", "PNET", "Cannot be determined"]
+    assert [choose(options, value).index for value in ("cue for PDAC", "no cue", "PDAC")] == [2, 2, 0]
+    assert choose(options[:2], "cue for PDAC").index is None
