@@ -85,12 +85,8 @@ def choose_option(
         return _chosen(options, alike, "they are equal")
     if value is None and not details.get("unlisted") and (certain := _certain(options, details)) is not None:
         return _chosen(options, certain, "it holds whatever is still open")
-    if isinstance(value, str) and value.startswith(_CUES):
-        silent = _silent(options, State.NOT_ASSESSED, None, None, _verdicts(query)).index
-        why = "what was found is a cue and decides nothing"
-        return _none(f"No option says that {why}") if silent is None else _chosen(options, silent, why)
-    if state in {State.NOT_MEASURABLE, State.NOT_ASSESSED}:
-        return _silent(options, state, unit, lower_bound, _verdicts(query))
+    if (silent := _unanswered(options, value, state, unit, lower_bound, query)) is not None:
+        return silent
     if state is State.ABSENT and value is None:
         value = False if form == "boolean" else value
     right, unread = _matches(options, value, unit, uncertainty, form, query, details)
@@ -103,10 +99,12 @@ def choose_option(
     others = [n for n, option in enumerate(options) if is_none_of_these(option)]
     if len(others) == 1 and not unread and value is not None:
         return _chosen(options, others[0], "no other option says what was found")
-    if unread:
-        quoted = ", ".join(f'"{options[n]}"' for n in unread)
-        return _none(f"No option says what was found, and these could not be read: {quoted}")
-    return _none("No option says what was found")
+    return _none_fits(options, unread)
+
+
+def _none_fits(options: Sequence[str], unread: Sequence[int]) -> OptionChoice:
+    quoted = ", ".join(f'"{options[n]}"' for n in unread)
+    return _none("No option says what was found" + (f", and these could not be read: {quoted}" if unread else ""))
 
 
 def _chosen(options: Sequence[str], index: int, why: str) -> OptionChoice:
@@ -116,6 +114,20 @@ def _chosen(options: Sequence[str], index: int, why: str) -> OptionChoice:
 
 def _none(reason: str) -> OptionChoice:
     return OptionChoice(index=None, letter=None, reason=reason + ".")
+
+
+def _unanswered(
+    options: Sequence[str], value: Scalar, state: State, unit: str | None, lower_bound: float | None,
+    query: Query | None,
+) -> OptionChoice | None:  # fmt: skip
+    """What is chosen where nothing was found that answers; None where something was."""
+    if isinstance(value, str) and value.startswith(_CUES):
+        index = _silent(options, State.NOT_ASSESSED, None, None, _verdicts(query)).index
+        why = "what was found is a cue and decides nothing"
+        return _none(f"No option says that {why}") if index is None else _chosen(options, index, why)
+    if state in {State.NOT_MEASURABLE, State.NOT_ASSESSED}:
+        return _silent(options, state, unit, lower_bound, _verdicts(query))
+    return None
 
 
 def _silent(
