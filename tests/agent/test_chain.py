@@ -64,6 +64,7 @@ def check_plan(query: Query) -> None:
     assert needed == set(known)
 
 
+@pytest.mark.slow
 def test_all_that_a_chain_refers_to_is_made(asked_each: Outcome) -> None:
     check_made(asked_each.state)
 

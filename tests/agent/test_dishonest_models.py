@@ -162,6 +162,7 @@ def pathology_down(state: RunState, truth: Conclusion) -> Conclusion:
     return truth.model_copy(update={"pathology": truth.pathology.model_copy(update={"stage": None, "ct": "TX"})})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [stage_up, pathology_up, pathology_down])
 def test_a_stage_that_the_evidence_does_not_decide_is_not_told(tmp_path: Path, script: Script) -> None:
     queries = [ask("stage", "pancreas_pdac")]

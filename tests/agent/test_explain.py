@@ -100,6 +100,7 @@ def test_an_explanation_of_everything_is_not_cut(case: Case, tmp_path: Path) -> 
     assert bounded(truth(state)).claims[0] == explained
 
 
+@pytest.mark.slow
 def test_a_long_list_of_lesions_is_not_cut(tmp_path: Path) -> None:
     """Many small metastases are the very case in which a list is asked for."""
     case = make_case()

@@ -130,6 +130,7 @@ def test_a_category_that_was_never_declared_is_refused(silent: World) -> None:
         assert failing(false, truth(false), CaseSettings(patient=((fact, "0"),))) == set()
 
 
+@pytest.mark.slow
 def test_a_rule_that_was_refused_stays_refused(staged: World) -> None:
     state = staged.only("fleischner", "lung")
     barred = [one for one in verdicts(state, "apply_table") if one.details.get("refused")]
@@ -151,6 +152,7 @@ def with_pathology(state: RunState, **changes: Any) -> Conclusion:
     return conclusion.model_copy(update={"pathology": conclusion.pathology.model_copy(update=changes)})
 
 
+@pytest.mark.slow
 def test_a_decided_stage_may_not_be_told_otherwise(staged: World) -> None:
     state = staged.only("stage", "pancreas_pdac")
     told = truth(state).pathology

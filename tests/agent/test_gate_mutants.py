@@ -77,6 +77,7 @@ def test_no_mutant_of_any_claim_survives(asked_all: Outcome) -> None:
     assert expected <= set(tally.kinds), tally.kinds
 
 
+@pytest.mark.slow
 def test_no_mutant_of_a_few_claims_survives(world: World) -> None:
     tally = Tally()
     asked = [
@@ -126,6 +127,7 @@ def test_claims_dropped_from_or_repeated_in_a_report_are_refused(everything: Run
     tally.check(least=100)
 
 
+@pytest.mark.slow
 def test_pathology_beyond_the_evidence_is_refused(everything: RunState) -> None:
     state, conclusion = everything, truth(everything)
     assert conclusion.pathology is not None
@@ -198,6 +200,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_random_change_survives(world: World, data: st.DataObject) -> None:

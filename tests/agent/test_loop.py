@@ -131,6 +131,7 @@ def test_workers_bound_how_many_run_at_once(case: Case, tmp_path: Path, monkeypa
     assert most == [1]
 
 
+@pytest.mark.slow
 def test_the_order_of_a_report_does_not_depend_on_who_was_faster(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,6 +431,7 @@ def written(folder: Path) -> str:
     return "".join(path.read_bytes().decode("latin-1") for path in sorted(folder.rglob("*")) if path.is_file())
 
 
+@pytest.mark.slow
 def test_paths_of_the_input_are_written_nowhere(tmp_path: Path) -> None:
     secret = tmp_path / "Doe-John-1961"
     scan, labels = write_case(secret)

@@ -21,6 +21,7 @@ MEASURED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", MEASURED, ids=lambda asked: asked[0])
 def test_what_was_measured_cannot_be_changed_under_its_id(staged: World, asked: tuple[str, ...]) -> None:
     state = staged.only(*asked)

@@ -141,6 +141,7 @@ def test_hostile_names_in_the_table_stay_text() -> None:
     assert "h" not in headings
 
 
+@pytest.mark.slow
 def test_a_run_has_its_table(tmp_path: Path) -> None:
     made = run(full_case(prior=False), [ask("lesion_list", "liver_lesion")], tmp_path / "asked").report
     assert [row["lesion"] for row in cells(made)] == ["liver lesion 1", "liver lesion 2", "liver lesion 3"]

@@ -79,6 +79,7 @@ def test_a_clipped_scan_carries_a_note(tmp_path: Path) -> None:
     assert any("below -200 and above 60 HU" in note for note in scan.header.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_real_scans_pass_and_their_mistreated_copies_do_not() -> None:
     paths = sorted(DATA.glob("*/ct.nii.gz")) + sorted(DATA.glob("sarcoma/*/ct.nii.gz"))

@@ -149,6 +149,7 @@ sys.stdout.write(f"{peak} {scan.hu.dtype}")
 """
 
 
+@pytest.mark.slow
 def test_a_big_scan_stays_within_memory(tmp_path: Path) -> None:
     """512 × 512 × 300 voxels of int16 (157 MB): one copy, and temporaries of some 100 MB."""
     hu = np.tile(body_hu((64, 64, 20)), (8, 8, 15))

@@ -33,6 +33,7 @@ def plain_fragment(text: str) -> bool:
     return first in {"volume", "mean", "liver", "median", "splenic", "hepatic", "size", "density"}
 
 
+@pytest.mark.slow
 @given(questions, st.integers(0, 40), st.sampled_from(STRANGERS))
 def test_a_word_that_nobody_knows_is_never_passed_over(
     row: tuple[str, tuple[str, ...]], place: int, stranger: str
@@ -70,6 +71,7 @@ def test_order_of_a_telegram_may_leave_it_open_but_never_changes_it(order: list[
     assert isinstance(entry, NotUnderstood) or heading(entry) == "volume liver unit=ml"
 
 
+@pytest.mark.slow
 @given(st.permutations(["is", "the liver", "larger", "than", "the spleen"]))
 def test_no_order_of_words_turns_a_comparison_into_another_question(order: list[str]) -> None:
     text = " ".join(order)
@@ -92,6 +94,7 @@ def _vocabulary() -> list[str]:
 VOCABULARY = _vocabulary()
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=12), questions)
 def test_any_known_words_in_any_order_give_valid_queries_or_a_reason(

@@ -145,6 +145,7 @@ readings = st.fixed_dictionaries({
 })  # fmt: skip
 
 
+@pytest.mark.slow
 @given(known=readings)
 @settings(max_examples=400, deadline=None)
 def test_a_verdict_is_possible_exactly_if_some_values_lead_to_it(known: dict[str, Reading]) -> None:
@@ -156,6 +157,7 @@ def test_a_verdict_is_possible_exactly_if_some_values_lead_to_it(known: dict[str
     assert found.verdict == (truth.pop() if len(truth) == 1 else None)
 
 
+@pytest.mark.slow
 @given(known=readings, at=st.sampled_from(["flag", "word", "count"]))
 @settings(max_examples=200, deadline=None)
 def test_knowing_less_never_rules_a_verdict_out(known: dict[str, Reading], at: str) -> None:
@@ -168,6 +170,7 @@ def test_knowing_less_never_rules_a_verdict_out(known: dict[str, Reading], at: s
         assert at in less.open
 
 
+@pytest.mark.slow
 @given(known=readings)
 @settings(max_examples=200, deadline=None)
 def test_a_table_names_what_it_depends_on(known: dict[str, Reading]) -> None:
