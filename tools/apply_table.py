@@ -10,7 +10,7 @@ from pydantic import Field
 from agent.errors import ToolError
 from tools.base import EvidenceId, Facts, Maker, tool
 from tools.intervals import Ids, cited
-from tools.ontology import is_pair
+from tools.ontology import is_pair, load_ontology
 from tools.rules.decide import Outcome, Reading, evaluate, holds
 from tools.rules.model import quantity_of, table_rule, verdict_key
 from tools.rules.phases import phase_problem
@@ -26,7 +26,7 @@ _VERDICT = {
 _Limits = Annotated[list[EvidenceId], Field(max_length=256)]
 
 
-@tool(version="2", reads=("evidence",), says={"*": _VERDICT})
+@tool(version="3", reads=("evidence",), says={"*": _VERDICT})
 def apply_table(
     case: Facts,
     make: Maker,
@@ -59,6 +59,7 @@ def apply_table(
     }  # fmt: skip
     if (assumed := subject.assumes(found)) is not None:
         details["assumes"] = assumed
+    other = _other_types(present, assumed)
     if present is not None and present.details.get("none_found"):
         details["none_found"] = True
     more = (*(thresholds or ()), *((phase,) if phase else ()), *((lesion,) if lesion else ()))
@@ -66,6 +67,9 @@ def apply_table(
 
     def undecided(state: State, reason: str | None) -> list[Evidence]:
         return [make(found.quantity, structure, state=state, reason=reason, **common)]
+
+    if other:
+        return undecided(State.NOT_ASSESSED, f"the labels show lesions of another kind among them ({other})")
 
     if present is not None and present.state is State.ABSENT:
         return undecided(State.ABSENT, present.reason)
@@ -158,3 +162,14 @@ def _fits(rule: TableRule, name: str, one: Evidence, calls: Sequence[Call], subj
     return (one.tool, one.quantity) == (call.tool, call.quantity) and all(
         one.arguments.get(key) == value for key, value in call.args.items()
     )
+
+
+def _other_types(present: Evidence | None, assumed: str | None) -> str:
+    """Names of labelled types that are not what a rule takes the lesions to be: a metastasis is no primary cancer."""
+    types = present.details.get("types") if present is not None else None
+    if assumed is None or not isinstance(types, list):
+        return ""
+    ontology = load_ontology()
+    told = [str(one) for one in types if str(one) in ontology.lesion_types]
+    other = [one for one in told if one not in ontology.ancestors(assumed) and assumed not in ontology.ancestors(one)]
+    return ", ".join(ontology.lesion_types[one].name for one in other)

@@ -8,12 +8,13 @@ from tools.base import Case, Maker, tool
 from tools.lesion_list import only_grazed
 from tools.look import Look, host_of, look
 from tools.ontology import load_ontology
+from tools.structure_parts import filled
 from tools.structures import resolve
 from tools.types import Evidence, State
 
 
 @tool(
-    version="4",
+    version="5",
     reads=("scan", "labels"),
     says={
         "exists": {
@@ -50,8 +51,18 @@ def _present(case: Case, make: Maker, structure: str, found: Look) -> Evidence:
     k = int(counts.argmax()) + found.region.box[2].start
     return make(
         "exists", structure, state=State.MEASURED, value=True, method="voxels under the label",
-        slice=case.scan.orientation.file_slice(k), details={"voxels": found.region.voxels},
+        slice=case.scan.orientation.file_slice(k),
+        details={"voxels": found.region.voxels, "types": _types(case, structure)},
     )  # fmt: skip
+
+
+def _types(case: Case, structure: str) -> list[str]:
+    """Lesion types of the labels behind a lesion that is there; none for other structures."""
+    if case.labels is None or load_ontology().get(structure).kind != "lesion":
+        return []
+    known = resolve(case.labels, structure)
+    shown = [one for one in (*known.classes, *known.shared) if filled(case.labels, one)]
+    return sorted({kind for one in shown if (kind := load_ontology().get(one).lesion_type) is not None})
 
 
 def _lesion(case: Case, make: Maker, structure: str, found: Look) -> Evidence:
