@@ -192,3 +192,14 @@ def test_one_of_several_tumors_above_the_limit_decides_though_another_is_larger(
     facts = (("extrahepatic_invasion", "no"), ("vascular_invasion", "none"))
     case = case_of(hu, labels, affine, numbers, settings=CaseSettings(patient=facts))
     assert judged(case, "liver-t-ajcc8", "liver")[0].value == "T3"
+
+
+@pytest.mark.parametrize("labelled", ["liver_metastasis", "liver_hemangioma"])
+def test_lesions_that_the_labels_call_something_else_are_not_staged(labelled: str) -> None:
+    shapes = [one if one.name != "liver_hcc" else replace(one, name=labelled) for one in BODY]
+    affine = affine_of(SPACING, SIZE)
+    hu, labels, numbers = paint(shapes, SIZE, affine)
+    case = replace(case_of(hu, labels, affine, numbers), settings=CaseSettings(phase="portal"))
+    verdict, _ = judged(case, "liver-t-ajcc8", "liver_tumor")
+    assert (verdict.state, verdict.value) == (State.NOT_ASSESSED, None)
+    assert "another kind" in str(verdict.reason)
