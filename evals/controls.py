@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from evals.marking import Given
 from evals.metrics import Marked, clustered_interval
-from evals.questions_model import Question, Value
+from evals.questions_model import UNDECIDABLE_OPTION, Question, Value
 from evals.vqa_options import Control
 
 CONSTANT: Mapping[str, Value] = {"boolean": True, "number": 100.0, "name": "liver", "category": "normal"}
@@ -113,5 +113,6 @@ def judge(marked: Sequence[Marked], seed: int = 0) -> Verdict:
 def _speaks(one: Marked) -> bool:
     """Whether something was answered: an option, or a value that is not a confession of ignorance."""
     if one.question.layout == "choice":
-        return one.given.option is not None
+        chosen = one.given.option
+        return chosen is not None and one.question.options[ord(chosen) - ord("A")] != UNDECIDABLE_OPTION
     return one.given.state not in {"not_measurable", "not_assessed"}
