@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from evals.questions_lesions import lesions
 from evals.questions_measurement import measurement
 from evals.questions_medical import medical
-from evals.questions_model import Item, Layout, Question, stage_of
+from evals.questions_model import Expected, Item, Layout, Question, stage_of
 from evals.questions_options import options_of
 from evals.questions_recognition import recognition
 from evals.questions_truth import Seen
@@ -26,6 +26,8 @@ _NONE_RIGHT = 0.12
 """Share of the multiple choices with numbers in which no number is right."""
 _SHARP = ("organ volume measurement", "organ aggregation", "organ HU measurement")
 """Kinds whose numbers the resolution leaves so little open that no wrong one can pass for right."""
+_APART = 0.10
+"""How far numbers of two patients lie apart, relative to the larger, to count as different."""
 _TYPICAL = {"cm3": 150.0, "mm": 30.0, "HU": 90.0, "%": 12.0, "1": 3}
 
 
@@ -38,17 +40,23 @@ def items_of(seen: Seen) -> Iterator[Item]:
     yield from medical(seen)
 
 
-def make_questions(seen: Seen, seed: int, *, undecidable_only: bool = False) -> list[Question]:
+def make_questions(
+    seen: Seen, seed: int, *, undecidable_only: bool = False, other: Seen | None = None
+) -> list[Question]:
     """Questions about a case: every item once with a train and once with a held-out wording, one of them a choice.
 
     Args:
         seen: the phantom through a view.
         seed: draws wordings, layouts, options and their order.
         undecidable_only: only items that the view makes undecidable (for views that take something away).
+        other: another patient, on whose scan they will be asked: only items of which another thing is true there.
     """
     made: list[Question] = []
+    elsewhere = {_subject(item): item.expected for item in items_of(other)} if other is not None else None
     for number, item in enumerate(items_of(seen)):
         if undecidable_only and item.expected.decidable:
+            continue
+        if elsewhere is not None and not _differs(item.expected, elsewhere.get(_subject(item))):
             continue
         rng = random.Random(f"{seed} {seen.truth.name} {seen.view.name} {number} {item.subtype}")  # noqa: S311
         wordings = wordings_of(item)
@@ -59,6 +67,21 @@ def make_questions(seen: Seen, seed: int, *, undecidable_only: bool = False) -> 
         for wording, layout in zip((train, held_out), layouts, strict=True):
             made.append(_question(seen, item, wording, layout, rng))
     return list({one.qid: one for one in made}.values())
+
+
+def _subject(item: Item) -> tuple[str, str | None, tuple[tuple[str, str], ...]]:
+    """What an item asks, whatever the answer."""
+    return item.subtype, item.group, tuple(sorted(item.slots.items()))
+
+
+def _differs(here: Expected, there: Expected | None) -> bool:
+    """Whether two decidable truths clearly differ."""
+    if there is None or not (here.decidable and there.decidable):
+        return False
+    a, b = here.value, there.value
+    if here.form == "number" and isinstance(a, int | float) and isinstance(b, int | float):
+        return abs(a - b) > _APART * max(abs(a), abs(b))
+    return a != b and not set(there.accepted) & {str(a), *here.accepted}
 
 
 def _question(seen: Seen, item: Item, wording: Wording, layout: Layout, rng: random.Random) -> Question:

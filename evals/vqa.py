@@ -125,9 +125,18 @@ def make_one(plan: CasePlan, folder: Path) -> Path:
     raise UsageError(f"no patient fits the phantom {plan.phantom}: {refused}")
 
 
-def questions_of(plan: CasePlan, folder: Path, seed: int) -> list[Question]:
-    """The questions of a case, from the phantom's truth and what is handed over."""
-    return make_questions(seen_through(plan.view, folder, plan.phantom), seed, undecidable_only=not plan.whole)
+def questions_of(plan: CasePlan, folder: Path, seed: int, shown: Path | None = None) -> list[Question]:
+    """The questions of a case, from the phantom's truth and what is handed over.
+
+    Args:
+        plan: the case.
+        folder: folder of the phantom.
+        seed: draws wordings, layouts and options.
+        shown: folder of another phantom, on whose scan they will be asked.
+    """
+    seen = seen_through(plan.view, folder, plan.phantom)
+    other = seen_through(plan.view, shown, plan.phantom) if shown is not None and shown != folder else None
+    return make_questions(seen, seed, undecidable_only=not plan.whole, other=other)
 
 
 def seen_through(view: View, folder: Path, name: str) -> Seen:
@@ -154,7 +163,7 @@ def _jobs(plans: Sequence[CasePlan], folders: dict[str, Path], options: VqaOptio
         labels = () if bare else write_view(view, shown, shown / "views")
         jobs.append(
             Job(
-                plan.name, scan, labels, tuple(questions_of(plan, folder, options.seed)),
+                plan.name, scan, labels, tuple(questions_of(plan, folder, options.seed, shown)),
                 options.out / "results" / f"{plan.name}.jsonl", constant=options.control == "constant",
                 control=options.control in {"blank", "noise"},
             )

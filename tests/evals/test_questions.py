@@ -239,3 +239,14 @@ def test_a_truth_file_of_another_schema_is_refused(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(UsageError, match="no truth file"):
         read_truth(path, "p")
+
+
+def test_of_another_patient_only_what_is_different_there_is_asked() -> None:
+    here, there = seen(truth_data(*rich(), spleen=200.0)), seen(truth_data(spleen=400.0, liver=1540.0), name="p2")
+    made = make_questions(here, 0, other=there)
+    subtypes = {one.subtype for one in made}
+    assert {"splenomegaly detection", "liver lesion existence", "lesion counting"} <= subtypes
+    assert not {"colon lesion existence", "fatty liver", "kidney volume comparison"} & subtypes
+    volumes = {one.text for one in made if one.subtype == "organ volume measurement"}
+    assert volumes and all("spleen" in text for text in volumes)
+    assert not make_questions(here, 0, other=here)
