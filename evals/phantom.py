@@ -25,7 +25,7 @@ from evals.phantom_render import HU_RANGE, OUTSIDE, noise_slices, outside_circle
 from evals.phantom_shapes import Vector
 from evals.phantom_tidy import congested, tidy
 from evals.phantom_tilt import field_of_view
-from evals.phantom_tissue import CLASSES, PARTS, patient_hu
+from evals.phantom_tissue import CLASSES, OTHER_LESIONS, PARTS, patient_hu
 from evals.phantom_truth import describe
 from evals.phantom_truth_model import PhantomTruth
 
@@ -112,4 +112,12 @@ def make_phantom(options: PhantomOptions) -> Phantom:
     affine = view.affine
     affine[:3, 3] += patient.origin
     truth = describe(options, patient, lesions, hu=hu, labels=labels, parts=parts, affine=affine)
-    return Phantom(hu=hu, labels=labels, names=CLASSES, parts=parts, part_names=PARTS, affine=affine, truth=truth)
+    return Phantom(
+        hu=hu,
+        labels=labels,
+        names={**CLASSES, **OTHER_LESIONS},
+        parts=parts,
+        part_names=PARTS,
+        affine=affine,
+        truth=truth,
+    )

@@ -130,6 +130,14 @@ def _table() -> dict[str, int]:
 
 CLASSES: Mapping[str, int] = MappingProxyType(_table())
 """Label value by class name; numbers below 200 are those of TotalSegmentator's `total` task (version 2)."""
+OTHER_LESIONS: Mapping[str, int] = MappingProxyType(
+    {"liver_lesion": 241, "pancreas_lesion": 242, "kidney_lesion_left": 243, "kidney_lesion_right": 244,
+     "colon_lesion": 245}
+)  # fmt: skip
+"""Label value by class of the lesions of any other type: all lesions of a phantom have a type, so these are empty.
+
+They are declared all the same: without them, nothing would have looked for other lesions of these organs.
+"""
 PARTS: Mapping[str, int] = MappingProxyType(
     {f"liver_segment_{n}": n for n in range(1, 9)}
     | {"pancreas_head": 11, "pancreas_body": 12, "pancreas_tail": 13}

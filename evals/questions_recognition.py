@@ -55,7 +55,7 @@ def _typed(seen: Seen, subtype: str, organ: str, labels: tuple[str, ...], broade
     known = [label for label in labels if seen.typed(label)]
     if seen.lesions(organ, *known) and known:
         return yes_no(subtype, True)
-    named = set(broader) <= seen.declared if broader else len(known) == len(labels)
+    named = seen.others or (set(broader) <= seen.declared if broader else len(known) == len(labels))
     if named or (seen.looked_for_any(organ) and not seen.lesions(organ)):
         cut = None if seen.whole(organ) else f"the {organ} is not wholly in the scan, or not labelled"
         return yes_no(subtype, None if cut else False, cut)

@@ -187,6 +187,11 @@ class Seen:
         """Whether a label class of the phantom is handed over as what it is."""
         return label in self.declared
 
+    @property
+    def others(self) -> bool:
+        """Whether the label maps say that there are no lesions of other types than the labelled ones."""
+        return self.view.style == "own"
+
     def looked_for_any(self, organ: str) -> bool:
         """Whether a class was declared that would show a lesion of the organ of whatever type."""
         wanted = {LESIONS[label] for label in LESIONS if LESIONS[label].startswith(organ)}

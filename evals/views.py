@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from evals.phantom_tissue import OTHER_LESIONS
+
 Source = Literal["labels", "parts"]
-Styles = Literal["full", "typed", "generic", "blank"]
+Styles = Literal["own", "full", "typed", "generic", "blank"]
 LESIONS: Mapping[str, str] = {
     "liver_cyst": "liver_lesion", "liver_hemangioma": "liver_lesion", "liver_hcc": "liver_lesion",
     "liver_metastasis": "liver_lesion", "pancreas_pdac": "pancreas_lesion", "pancreas_pnet": "pancreas_lesion",
@@ -55,8 +57,9 @@ class View:
 
     Attributes:
         name: identifier.
-        style: "full" gives every lesion its type and the broader classes as well, "typed" the type alone,
-            "generic" the organ alone, "blank" empty classes.
+        style: "own" is what the phantom writes, with empty classes for lesions of other types; "full" gives every
+            lesion its type and the broader classes as well, "typed" the type alone, "generic" the organ alone,
+            "blank" empty classes.
         dropped: classes of the phantom that nothing looked for.
     """
 
@@ -71,9 +74,13 @@ class View:
             classes: classes of the phantom's own label map.
         """
         if self.style == "generic":
-            own = Layer("generic", "labels", {name: LESIONS.get(name, name) for name in classes})
+            broad = {name: LESIONS.get(name, name) for name in classes if name not in OTHER_LESIONS}
+            own = Layer("generic", "labels", broad)
             return (own, Layer("parts", "parts"))
-        plain = (Layer("labels", "labels"), Layer("parts", "parts"))
+        if self.style == "own":
+            return (Layer("labels", "labels"), Layer("parts", "parts"))
+        typed = {name: name for name in classes if name not in OTHER_LESIONS}
+        plain = (Layer("labels", "labels", typed), Layer("parts", "parts"))
         if self.style == "full":
             return (*plain, Layer("lesions", "labels", LESIONS), Layer("tumors", "labels", TUMORS))
         return plain

@@ -65,7 +65,7 @@ def run_vqa(options: VqaOptions, progress: Progress = lambda what, done, total: 
     _claim(options)
     plans = plan_cases(options.phantoms, options.seed)
     if options.control is not None:
-        plans = [plan for plan in plans if plan.whole]
+        plans = [plan for plan in plans if plan.view.name == "full"]
     folders = dict(_phantoms(plans, options, progress))
     jobs = _jobs(plans, folders, options)
     total = sum(len(job.questions) for job in jobs)

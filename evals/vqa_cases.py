@@ -77,18 +77,18 @@ PROFILES: tuple[Profile, ...] = (
              phase="native"),
     _profile("encased", "no-arteries generic", "pancreas_pdac 30 head SMA=300", "liver_metastasis 20 4",
              "liver_metastasis 16 7", "kidney_cyst 25 left", "kidney_cyst 14 right"),
-    _profile("arterial", "typed no-liver-lesions", "pancreas_pnet 22 tail", "kidney_rcc 40 right",
+    _profile("arterial", "own typed no-liver-lesions", "pancreas_pnet 22 tail", "kidney_rcc 40 right",
              "kidney_cyst 16 left", phase="arterial"),
     _profile("large cyst", "generic no-spleen", "pancreas_cyst 36 tail", "liver_cyst 40 6", "liver_cyst 14 2",
              phase="native", tissue_hu={"liver": 45.0, "spleen": 51.0}),
-    _profile("scattered", "typed no-kidneys", *(f"liver_metastasis {14 + 2 * n} {n}" for n in (2, 3, 4, 5, 6, 7, 8)),
-             spacing=(2.0, 2.0, 3.0)),
+    _profile("scattered", "own typed no-kidneys",
+             *(f"liver_metastasis {14 + 2 * n} {n}" for n in (2, 3, 4, 5, 6, 7, 8)), spacing=(2.0, 2.0, 3.0)),
     _profile("cut above", "generic no-pancreas", "liver_metastasis 22 6", "kidney_cyst 18 right", cut_top_mm=110.0),
     _profile("large spleen", "no-arteries no-liver", "pancreas_pdac 26 body", "kidney_cyst 15 left",
              "kidney_cyst 16 right", volumes={"spleen": 640.0, "liver": 1500.0}),
     _profile("outlier", "generic no-spleen", "liver_metastasis 52 7", "liver_metastasis 16 3", "liver_metastasis 14 5",
              "kidney_rcc 45 left", phase="native", volumes={"spleen": 860.0}),
-    _profile("healthy", "typed no-kidneys"),
+    _profile("healthy", "own typed no-kidneys"),
     _profile("large tumour", "no-arteries generic", "pancreas_pdac 48 tail", "colon_cancer 35",
              "liver_metastasis 18 5"),
     _profile("cut below", "typed no-liver-lesions", "kidney_rcc 30 left", "liver_cyst 20 8", cut_bottom_mm=200.0),
@@ -110,6 +110,7 @@ VIEWS: dict[str, View] = {
     one.name: one
     for one in (
         View("full"),
+        View("own", "own"),
         View("typed", "typed"),
         View("generic", "generic"),
         View("no-spleen", dropped=frozenset({"spleen"})),
@@ -129,6 +130,8 @@ VIEWS: dict[str, View] = {
 def plan_cases(phantoms: int, seed: int) -> list[CasePlan]:
     """The cases of a suite: every phantom with all its labels, then through the views of its profile.
 
+    The maps that a phantom writes itself take nothing away: of these, all questions are asked as well.
+
     Args:
         phantoms: how many.
         seed: of the first; each further one has the next.
@@ -143,5 +146,5 @@ def plan_cases(phantoms: int, seed: int) -> list[CasePlan]:
             for n in range(TRIES)
         )
         plans.append(CasePlan(name, candidates, VIEWS["full"], whole=True))
-        plans += [CasePlan(name, candidates, VIEWS[view], whole=False) for view in profile.views]
+        plans += [CasePlan(name, candidates, VIEWS[view], whole=view == "own") for view in profile.views]
     return plans

@@ -20,6 +20,11 @@ def classify(difference: float, band: float) -> str:
     return "hypoattenuating" if difference < 0 else "hyperattenuating"
 
 
+def band_of(sd: float) -> float:
+    """Width in HU of the band of isoattenuation, from the organ's standard deviation."""
+    return margin(_RULE).value * sd
+
+
 def possible_classes(difference: Interval, band: Interval) -> list[str]:
     """Every class that some difference and some band within the intervals give, darkest first."""
     classes = []

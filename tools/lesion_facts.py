@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tools.attached import apart
 from tools.attenuation import Attenuation, attenuation_of
+from tools.attenuation_class import band_of, classify
 from tools.base import Case
 from tools.geometry3d import Feret, SurfaceMeter, feret
 from tools.lesion_list import Lesion
@@ -22,8 +24,6 @@ from tools.structure_parts import region_host
 from tools.subregions import Subregions, Untold, divide, finest
 from tools.volume import Region
 
-_BAND = 0.1
-"""Share of the organ's standard deviation within which a lesion counts as isoattenuating (RadGPT)."""
 # The surface of smooth bodies of known shape is found to within this share of the ratio of the longest side of a voxel
 # to the radius of the ball of the same volume (tests/tools/test_sphericity.py).
 _COARSE = 0.15
@@ -69,6 +69,15 @@ class LesionFacts:
     def place(self, one: Lesion) -> Place | None:
         """Where a lesion lies; None where the regions of its organ aren't told apart."""
         return place(one.region, self.regions) if isinstance(self.regions, Subregions) else None
+
+    def apart(self, one: Lesion) -> bool:
+        """Whether a lesion lies apart from the organ that its label names."""
+        where = self.place(one)
+        if where is not None:
+            return where.apart
+        return (
+            self.organ is not None and self.case.labels is not None and apart(self.case.labels, self.organ, one.region)
+        )
 
     def host(self, where: Place | None) -> Host | None:
         """The organ (or its side) that holds a lesion; None for a lesion of no organ."""
@@ -184,7 +193,7 @@ def _against(hu: Attenuation | None, host: Host | None) -> dict[str, Any]:
     if hu is None or host is None or host.hu is None:
         return {"attenuation": None, "organ_hu_mean": None, "organ_hu_sd": None}
     gap = hu.mean - host.hu.mean
-    name = "isoattenuating" if abs(gap) < _BAND * host.hu.sd else "hypoattenuating" if gap < 0 else "hyperattenuating"
+    name = classify(gap, band_of(host.hu.sd))
     return {"attenuation": name, "organ_hu_mean": round(host.hu.mean, 4), "organ_hu_sd": round(host.hu.sd, 4)}
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tools.attached import apart
 from tools.base import Case
 from tools.lesion_place import COUNTS_ABOVE, place
 from tools.look import Look, cut_by, host_of, look
@@ -74,6 +75,7 @@ class LesionList:
         lesions: those above the size limit.
         below: how many are below it.
         cut: why there may be more, or larger ones, than are seen; None where all are seen.
+        apart: name of the organ if some of those listed lie apart from it.
     """
 
     found: Look
@@ -81,12 +83,14 @@ class LesionList:
     lesions: tuple[Lesion, ...] = ()
     below: int = 0
     cut: str | None = None
+    apart: str | None = None
 
     @property
     def note(self) -> str | None:
         """What is to be said beside the count."""
         more = "there are more components below the size limit, which are not counted" if self.below else None
-        return "; ".join(part for part in (more, self.found.narrow) if part) or None
+        astray = f"some lie apart from the {self.apart} as labelled, so one of the two labels is in doubt"
+        return "; ".join(part for part in (more, astray if self.apart else None, self.found.narrow) if part) or None
 
 
 def components(case: Case, region: Region) -> list[Lesion]:
@@ -115,7 +119,8 @@ def lesion_list(case: Case, structure: str) -> LesionList:
             return LesionList(Look(State.ABSENT, "only small fringes of lesions beside it reach into it"))
     limit = case.settings.min_lesion_mm3 / 1000.0
     lesions = tuple(one for one in every if one.volume >= limit)
-    return LesionList(found, every, lesions, len(every) - len(lesions), _cut(case, structure, every, found.missing))
+    cut = _cut(case, structure, every, found.missing)
+    return LesionList(found, every, lesions, len(every) - len(lesions), cut, _apart(case, structure, lesions))
 
 
 def only_grazed(case: Case, structure: str) -> bool:
@@ -176,6 +181,18 @@ def _in_region(case: Case, structure: str) -> tuple[Lesion, ...] | None:
         for one in _components(case, above, whole.region)
         if sum(share for ident, share in place(one.region, told).shares.items() if ident in wanted) > COUNTS_ABOVE
     )
+
+
+def _apart(case: Case, structure: str, lesions: tuple[Lesion, ...]) -> str | None:
+    """Name of the organ of a class if a lesion of it lies elsewhere."""
+    ontology = load_ontology()
+    organ = ontology.get(structure).organ
+    while organ is not None and (above := region_host(organ, ontology)) is not None:
+        organ = above
+    if organ is None or case.labels is None:
+        return None
+    astray = any(apart(case.labels, organ, one.region) for one in lesions)
+    return ontology.get(organ).name if astray else None
 
 
 def _cut(case: Case, structure: str, every: tuple[Lesion, ...], missing: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.attached import apart
 from tools.masks import voxels_of
 from tools.subregions import Subregions
 from tools.volume import Region
@@ -24,11 +25,13 @@ class Place:
         pm: percent that the borders of a region leave open, by region id: half a voxel to either side of a
             labelled border, all within the tolerance of a landmark plane (then also of regions that hold none).
         unplaced: percent in no region that can be told.
+        apart: whether the lesion lies apart from the organ, so that no region of it holds any of it.
     """
 
     shares: dict[str, float]
     pm: dict[str, float]
     unplaced: float
+    apart: bool = False
 
     @property
     def main(self) -> str | None:
@@ -66,6 +69,8 @@ def place(region: Region, told: Subregions) -> Place:
     """
     numbers = told.numbers_of(region)
     counts = np.bincount(numbers, minlength=len(told.ids) + 1)
+    if counts[0] == len(numbers) and apart(told.labels, told.organ, region):
+        return Place({}, {}, 100.0, apart=True)
     near = _beside(region, numbers, counts) / 2
     if told.tolerance_mm:
         near = np.maximum(near, _within(voxels_of(region), numbers, told))

@@ -19,7 +19,7 @@ _NO_ORGAN = "it belongs to no organ whose regions are known"
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
         "largest_lesion_region": {
@@ -63,6 +63,8 @@ def largest_lesion_region(case: Case, make: Maker, *, structure: str) -> list[Ev
     problem = uncertain_largest(found)
     if problem is None and where.main is None:
         problem = "most of it lies where no region is labelled: " + ", ".join(_name(one) for one in regions.missing)
+        if where.apart:
+            problem = f"it lies apart from the {_name(regions.organ)} as labelled, so one of the two labels is in doubt"
     if problem is not None or where.main is None:
         return [make(quantity, structure, state=State.NOT_MEASURABLE, reason=problem, method=_HOW, details=details)]
     readings = dict.fromkeys([where.main, *where.rivals])
@@ -101,7 +103,7 @@ def _most(what: str) -> dict[str, str]:
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
         "region_lesion_count": _says("number of lesions in the {target}"),

@@ -99,7 +99,7 @@ def spread_of(case: Case, structure: str, found: LesionList, regions: Subregions
         doubts=doubts,
         open=_open(case, structure, found, regions, places),
         cut=found.cut,
-        unclear="the main region of some lesions is not labelled" if nowhere else None,
+        unclear="the main region of some lesions is not known" if nowhere else None,
         method=regions.method,
         note=found.note,
     )

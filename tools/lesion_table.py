@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tools.base import Case, Maker, tool
 from tools.lesion_facts import LesionFacts
 from tools.lesion_list import METHOD, lesion_list, nothing
@@ -12,12 +14,12 @@ _LISTED = 200
 _MEASURED = (
     "The {target} has a volume of {value}{pm}; its longest axial diameter is {num.long_axis_mm}{on_slice} and the "
     "short axis there {num.short_axis_mm}, its longest extent in space {num.feret_mm}, its mean attenuation "
-    "{num.hu_mean}. It lies in the {detail.place}.{note}"
+    "{num.hu_mean}. {detail.where}.{note}"
 )
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
         "lesion_table": {
@@ -62,7 +64,7 @@ def lesion_table(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     facts = LesionFacts(case, structure)
     for number, one in enumerate(listed, start=1):
         whole, row = not one.cut, facts.row(one)
-        row["place"] = load_ontology().get(row["region"] or row["organ"]).name if row["organ"] else "scan"
+        row |= _where(row, apart=facts.apart(one))
         made.append(
             make(
                 "lesion", f"{structure}#{number}", unit="cm3", method="voxel count × |det affine| of one component",
@@ -75,3 +77,16 @@ def lesion_table(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
             )
         )  # fmt: skip
     return made
+
+
+def _where(row: dict[str, Any], *, apart: bool) -> dict[str, str]:
+    """Where a lesion lies, as a name and as a sentence without its full stop."""
+    ontology = load_ontology()
+    if row["organ"] is None:
+        return {"place": "no organ", "where": "Its label names no organ"}
+    name = ontology.get(row["organ"]).name
+    if apart:
+        return {"place": f"apart from the {name}", "where": f"It lies apart from the {name} as labelled"}
+    name = ontology.get(row["region"] or row["organ"]).name
+    # What bears a number takes no article: "in liver segment 6".
+    return {"place": name, "where": f"It lies in {'' if name[-1].isdigit() else 'the '}{name}"}

@@ -144,7 +144,9 @@ def _unseen(case: Case, resolved: Resolved) -> Look:
         return ", ".join(ontology.get(ident).name for ident in idents)
 
     reasons = {
-        Standing.NOT_LOOKED: f"the labels have no class for the {asked.name}, so nothing looked for it{_unnamed(case)}",
+        Standing.NOT_LOOKED: f"the labels have no class for the {asked.name}, so nothing looked for it"
+        + _unplaced(case, resolved)
+        + _unnamed(case),
         Standing.NARROWER_ONLY: f"only this was looked for, and not found: {names(resolved.narrower_declared)}",
         Standing.TYPE_UNKNOWN: f"the labels show a {names(resolved.broader_found)}, but nothing tells its type",
         Standing.SIDE_UNKNOWN: f"the labels show a {names(resolved.undivided)}, but nothing tells the "
@@ -193,6 +195,24 @@ def _out_of_view(case: Case, structure: str) -> Look | None:
             f"it was not found, but the scan cuts off what lies around it ({names}), so it may lie beyond",
         )
     return None
+
+
+def _unplaced(case: Case, resolved: Resolved) -> str:
+    """A hint where lesions that no label gives to an organ lie in or beside the one that was asked about."""
+    ontology = load_ontology()
+    organ = ontology.get(resolved.structure).organ
+    mask = region(case.labels, organ, with_lesions=True) if organ is not None and case.labels is not None else None
+    if mask is None or case.labels is None:
+        return ""
+    around = grown(mask, case.scan.grid)
+    there = []
+    for ident in resolved.unlocated:
+        keys = case.labels.entries[ident]
+        if any(touches(around.mask, case.labels.layers[layer][around.box] == value) for layer, value in keys):
+            there.append(ontology.get(ident).name)
+    if not there:
+        return ""
+    return f"; labels that name no organ have voxels in it or beside it ({', '.join(there)})"
 
 
 def _unnamed(case: Case) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.attached import apart
 from tools.base import Case
 from tools.dividers import Divider, Joined, Numbers, Painted, Planes
 from tools.landmarks import landmark_planes
@@ -40,7 +41,7 @@ class Subregions:
         landmarks: whether it rests on landmarks alone.
         tolerance_mm: how far the borders may be off besides the resolution.
         divider: gives the number of any voxel.
-        grid: the grid of the labels.
+        labels: the labels it was made from.
         place: mask of the organ, or of as much of it as is labelled; for `region`.
     """
 
@@ -49,21 +50,31 @@ class Subregions:
     missing: tuple[str, ...]
     method: str
     divider: Divider
-    grid: Grid
+    labels: LabelSet = field(repr=False)
     landmarks: bool = False
     tolerance_mm: float = 0.0
     place: Region | None = field(default=None, repr=False)
     _known: dict[tuple[Any, ...], Numbers] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def grid(self) -> Grid:
+        """The grid of the labels."""
+        return self.labels.grid
+
     def numbers(self, ijk: NDArray[Any]) -> Numbers:
         """Numbers of the regions that voxels (n, 3) belong to or lie nearest to; 0 where that cannot be told."""
         return self.divider.numbers(ijk)
 
-    def numbers_of(self, mask: Region) -> Numbers:
-        """Numbers of a mask's voxels, in the order of `voxels_of`; found once for each mask."""
-        key = (*((s.start, s.stop) for s in mask.box), hashlib.sha256(np.packbits(mask.mask).tobytes()).digest())
+    def numbers_of(self, lesion: Region) -> Numbers:
+        """Numbers of the voxels of one connected lesion, in the order of `voxels_of`; found once for each.
+
+        All are 0 where it lies apart from the organ: it is in no region then, though some region is the nearest.
+        """
+        key = (*((s.start, s.stop) for s in lesion.box), hashlib.sha256(np.packbits(lesion.mask).tobytes()).digest())
         if key not in self._known:
-            self._known[key] = self.numbers(voxels_of(mask))
+            at = voxels_of(lesion)
+            outside = apart(self.labels, self.organ, lesion)
+            self._known[key] = np.zeros(len(at), np.uint8) if outside else self.numbers(at)
         return self._known[key]
 
     def holding(self, place: str) -> tuple[int, ...]:
@@ -140,9 +151,7 @@ def _finest(labels: LabelSet, organ: str, whole: Subregions) -> Subregions:
     tables = tuple(known[side].divider if side in known else None for side in whole.ids)
     sizes = tuple(len(known[side].ids) if side in known else 1 for side in whole.ids)
     methods = dict.fromkeys([whole.method, *(sub.method for sub in known.values())])
-    return Subregions(
-        organ, ids, whole.missing, ", then ".join(methods), Joined(whole.divider, tables, sizes), labels.grid
-    )
+    return Subregions(organ, ids, whole.missing, ", then ".join(methods), Joined(whole.divider, tables, sizes), labels)
 
 
 def _divide(labels: LabelSet, organ: str, ontology: Ontology) -> Subregions | Untold:
@@ -150,7 +159,7 @@ def _divide(labels: LabelSet, organ: str, ontology: Ontology) -> Subregions | Un
     if not one.regions:
         if one.side is None:
             return Untold(State.NOT_ASSESSED, f"no regions of the {one.name} are told apart")
-        return Subregions(organ, (organ,), (), "the side that the labels name", Planes.of_one(labels.grid), labels.grid)
+        return Subregions(organ, (organ,), (), "the side that the labels name", Planes.of_one(labels.grid), labels)
     ids, missing = labelled_regions(labels, organ, ontology)
     painted = _painted(labels, organ, ids, missing, ontology) if ids else None
     if painted is not None and not missing:
@@ -160,7 +169,7 @@ def _divide(labels: LabelSet, organ: str, ontology: Ontology) -> Subregions | Un
     planes = landmark_planes(labels, organ)
     if planes is not None:
         return Subregions(
-            organ, planes.ids, planes.missing, planes.method, Planes(labels.grid, planes.classify), labels.grid,
+            organ, planes.ids, planes.missing, planes.method, Planes(labels.grid, planes.classify), labels,
             landmarks=True, tolerance_mm=planes.tolerance_mm, place=labels.region(keys_within(labels, organ, ontology)),
         )  # fmt: skip
     if painted is not None:
@@ -190,7 +199,7 @@ def _painted(
     by_side = set(ids) <= set(ontology.get(organ).parts) and is_pair(organ)
     method = "labels of the two sides" if by_side else f"labels of the regions of the {ontology.get(organ).name}"
     divider = Painted(labels.grid, around.box, index, fill=not missing)
-    return Subregions(organ, ids, missing, method, divider, labels.grid, place=around)
+    return Subregions(organ, ids, missing, method, divider, labels, place=around)
 
 
 def _thirds(labels: LabelSet, kidney: str, ontology: Ontology) -> Subregions | Untold:
@@ -215,7 +224,7 @@ def _thirds(labels: LabelSet, kidney: str, ontology: Ontology) -> Subregions | U
 
     return Subregions(
         kidney, tuple(f"{pole}_{one.side}" for pole in _POLES), (), "thirds along the long axis of the kidney",
-        Planes(labels.grid, classify), labels.grid, place=whole,
+        Planes(labels.grid, classify), labels, place=whole,
     )  # fmt: skip
 
 

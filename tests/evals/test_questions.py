@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.errors import UsageError
+from evals.phantom_tissue import OTHER_LESIONS
 from evals.questions import items_of, make_questions
 from evals.questions_model import NONE_OPTION, SUBTYPES, UNDECIDABLE_OPTION, Item, Question
 from evals.questions_truth import Seen, read_truth
@@ -109,6 +111,15 @@ def test_absence_needs_a_class_and_a_whole_organ() -> None:
     typed = seen(truth_data(), VIEWS["typed"])
     assert not any(only(cut, kind).expected.decidable for kind in kinds)
     assert [only(typed, kind).expected.decidable for kind in kinds] == [False, True, False]
+
+
+def test_maps_that_rule_other_lesions_out_decide_what_types_alone_leave_open() -> None:
+    cyst = truth_data(lesion("kidney_cyst_left", 3.0))
+    own, typed = seen(cyst, VIEWS["own"]), seen(cyst, VIEWS["typed"])
+    # in a phantom's own files these classes are declared; the made truth has no files
+    own = replace(own, declared=own.declared | set(OTHER_LESIONS))
+    for kind in ("liver lesion existence", "kidney tumor existence"):
+        assert (only(own, kind).expected.value, only(typed, kind).expected.decidable) == (False, False), kind
 
 
 def test_a_generic_label_tells_no_type() -> None:
@@ -226,7 +237,9 @@ def test_views_only_ask_what_they_take_away() -> None:
 
 def test_plans_give_every_phantom_its_full_view_first() -> None:
     plans = plan_cases(len(PROFILES) + 1, 5)
-    assert [plan.view.name for plan in plans if plan.whole] == ["full"] * (len(PROFILES) + 1)
+    first = {plan.phantom: plan.view.name for plan in reversed(plans)}
+    assert list(first.values()) == ["full"] * (len(PROFILES) + 1)
+    assert {plan.view.name for plan in plans if plan.whole} == {"full", "own"}
     assert len({plan.name for plan in plans}) == len(plans)
     assert {view for profile in PROFILES for view in profile.views} <= set(VIEWS)
 

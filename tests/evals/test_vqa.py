@@ -62,7 +62,7 @@ def counts(paths: tuple[Path, ...]) -> dict[str, int]:
 
 def test_views_hand_over_what_they_declare(folder: Path) -> None:
     for view in (View("full"), View("typed", "typed"), View("generic", "generic"), View("b", "blank"),
-                 View("d", dropped=frozenset({"spleen", "liver_cyst"}))):  # fmt: skip
+                 View("d", dropped=frozenset({"spleen", "liver_cyst"})), View("own", "own")):  # fmt: skip
         paths = write_view(view, folder, folder / "views")
         found = counts(paths)
         assert set(found) == view.declared({"labels": CLASSES, "parts": PARTS})
