@@ -10,9 +10,11 @@ from agent.errors import InputError, LabelsError, ScanError, UsageError
 from agent.services import Profile, Progress, silent
 from agent.warm import warm_up
 from tools.base import Case, CaseSettings
+from tools.person import relation
 from tools.readers import read_scan
 from tools.segment.labels import load_labels
 from tools.segment.merge import merge_labels
+from tools.volume import Scan
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,23 @@ def open_case(files: CaseFiles, profile: Profile | None = None, progress: Progre
     prior = open_case(files.prior, profile, progress) if files.prior is not None else None
     if prior is not None and prior.scan.digest == scan.digest:
         raise UsageError("--prior is the same scan as the one asked about: give an earlier one.")
-    return Case(scan=scan, labels=labels, settings=files.settings, prior=prior)
+    same = prior is not None and _of_one_patient(scan, prior.scan)
+    return Case(scan=scan, labels=labels, settings=files.settings, prior=prior, same_patient=same)
+
+
+def _of_one_patient(scan: Scan, prior: Scan) -> bool:
+    """Whether the files show that both scans are of one patient; NIfTI files do not tell.
+
+    Raises:
+        UsageError: if they show that they are not.
+    """
+    found = relation(scan.person, prior.person)
+    if found == "different":
+        raise UsageError(
+            "--prior is a scan of another patient (PatientID, birth date or sex differs between the DICOM headers): "
+            "give an earlier scan of the same patient."
+        )
+    return found == "same"
 
 
 def _usable(path: Path, refusal: type[InputError]) -> None:

@@ -12,6 +12,8 @@ from agent.trace_schema import Kind
 
 CHECKS = ("scan_checks", "label_checks", "contrast_phase")
 """Tools that every run begins with."""
+PRIOR_CHECKS = ("same_patient",)
+"""Tools that a run with an earlier scan begins with as well."""
 
 
 def intake(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
@@ -20,6 +22,7 @@ def intake(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     notes = list(services.case.scan.header.notes)
     if services.case.labels is not None:
         notes += services.case.labels.notes
-    services.trace.append(Kind.INTAKE, {"notes": [*notes], "checks": [*CHECKS]})
-    tasks = [Task.make(name, reason="intake") for name in CHECKS]
+    checks = (*CHECKS, *(PRIOR_CHECKS if services.case.prior is not None else ()))
+    services.trace.append(Kind.INTAKE, {"notes": [*notes], "checks": [*checks]})
+    tasks = [Task.make(name, reason="intake") for name in checks]
     return {"tasks": {task.id: task for task in tasks}}

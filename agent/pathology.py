@@ -24,7 +24,7 @@ def categories(state: RunState) -> dict[str, Evidence]:
     staging = CATEGORIES.values()
     made = [one for one in state.evidence.values() if one.quantity in staging and one.tool == _WEIGHED]
     # Counted over all categories: the T of one tumour and the N of another are no stage of either.
-    if len({one.target for one in made if one.state is not State.ABSENT}) > 1:
+    if len({one.target for one in made if one.state is not State.ABSENT and not one.details.get("no_lesion")}) > 1:
         return {}
     found: dict[str, Evidence] = {}
     for field, quantity in CATEGORIES.items():

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from functools import cache
+
 from agent.errors import UsageError
+from agent.query import load_kinds
+from tools.rules.model import load_rules
+from tools.rules.table import TableRule
+
+_GENERAL = frozenset({"sex", "cirrhosis"})
+"""Facts that belong to any account of a patient, whether or not a rule asks for them."""
+
+
+@cache
+def known_facts() -> tuple[str, ...]:
+    """Names of all facts that can be declared: those that rules and kinds of questions take, and general ones."""
+    rules = (rule for rule in load_rules().values() if isinstance(rule, TableRule))
+    asked = {one.declared.strip().lower() for rule in rules for one in rule.inputs.values() if one.declared}
+    steps = (step for kind in load_kinds().values() for step in kind.chain if step.tool == "declared")
+    return tuple(sorted(_GENERAL | asked | {str(step.args["fact"]) for step in steps if "fact" in step.args}))
 
 
 def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:
     """Facts from ``name=value`` pairs separated by commas, sorted by name.
 
     Raises:
-        UsageError: where it is not of that form, too long, or contradicts itself.
+        UsageError: where it is not of that form, too long, contradicts itself, or names what no fact is called.
     """
     if not text:
         return ()
@@ -23,6 +41,16 @@ def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:
                 f"--patient takes name=value pairs separated by commas (age=63,sex=F), not {part.strip()!r}."
             )
         fact = name.strip().lower()
+        _check_known(fact)
         if facts.setdefault(fact, value.strip()) != value.strip():
             raise UsageError(f"--patient declares {fact!r} twice, with different values.")
     return tuple(sorted(facts.items()))
+
+
+def _check_known(fact: str) -> None:
+    known = known_facts()
+    if fact in known:
+        return
+    near = get_close_matches(fact, known, 1)
+    meant = f" (perhaps {near[0]!r} was meant)" if near else ""
+    raise UsageError(f"--patient knows no fact {fact!r}{meant}; it takes {', '.join(known)}.")

@@ -19,9 +19,11 @@ from agent.state import Claim, RunState
 from agent.trace_schema import Kind
 from agent.wording import describe, target_name
 from tools.ontology import load_ontology
-from tools.types import State
+from tools.registry import load_tools
+from tools.types import Evidence, State
 
 _NOTED = {"labels": "Labels", "reading": "The scan"}
+_PATIENT = "same_patient"
 _VERDICTS = ("weigh_rules", "no_rule")
 _ALWAYS_UNASSESSED = ("lymph_node", "distant_metastasis")
 
@@ -148,7 +150,7 @@ def _not_assessed(state: RunState) -> list[str]:
         for one in state.evidence.values()
         if one.state is State.NOT_ASSESSED
         and (one.quantity in {"exists", "phase", "labels", "verdict", "failure"} or one.tool in _VERDICTS)
-        and one.tool not in {"apply_rule", "apply_table", "gravest"}
+        and one.tool not in {"apply_rule", "apply_table", "implied_verdict", "gravest"}
     ]  # fmt: skip
     found += _unlabelled_lesions(state)
     if state.request.question is None:
@@ -177,6 +179,15 @@ def _unlabelled_lesions(state: RunState) -> Iterable[str]:
     return ["Nothing looked for lesions of these organs: " + ", ".join(target_name(name) for name in organs) + "."]
 
 
+def _unsure_of_patient(state: RunState) -> Iterable[Evidence]:
+    """What is not known of the patient of the earlier scan, where anything else was taken from that scan."""
+    tools = load_tools()
+    from_prior = [one for one in state.evidence.values() if one.tool in tools and "prior" in tools[one.tool].reads]
+    if all(one.quantity == _PATIENT for one in from_prior):
+        return []
+    return [one for one in from_prior if one.quantity == _PATIENT and one.state is State.NOT_ASSESSED]
+
+
 def _limitations(state: RunState) -> list[str]:
     found = []
     for one in state.evidence.values():
@@ -187,6 +198,7 @@ def _limitations(state: RunState) -> list[str]:
             found += [f"{_NOTED[one.quantity]}: {note}." for note in notes]
         if one.quantity == "phase" and one.state is State.NOT_MEASURABLE:
             found.append(describe(one, state.evidence).text)
+    found += [f"The earlier scan: {one.reason}." for one in _unsure_of_patient(state)]
     cut = sorted(
         {
             target_name(one.target)

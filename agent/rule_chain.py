@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from agent.state import Ref, Task
 from tools.ontology import is_pair, load_ontology
+from tools.rules.implied import implied_on
 from tools.rules.model import AnyRule, Criterion, Rule, Source, get_rule, load_rules, quantity_of, rules_for
 from tools.rules.subject import SCAN, Subject, input_calls, subject_of
 from tools.rules.table import Call, Input, TableRule
@@ -70,8 +71,18 @@ def _side(tasks: Tasks, topic: str, subject: Subject, only: AnyRule | None) -> T
             args["quantity"] = quantity
         return _add(tasks, Task.make("no_rule", args, reason="no rule is encoded"))
     verdicts = tuple(Ref(task=rule_task(tasks, rule, subject.asked).id, quantity=quantity) for rule in rules)
+    if only is None:
+        others = implied_on(topic, subject.base, subject.lesion_type)
+        verdicts += tuple(_implied(tasks, rule, topic, subject.asked) for rule in others)
     reason = f"all rules on “{topic}”" if only is None else f"rule {only.id}"
     return _add(tasks, Task.make("weigh_rules", ref_lists={"verdicts": verdicts}, reason=reason))
+
+
+def _implied(tasks: Tasks, rule: AnyRule, topic: str, structure: str) -> Ref:
+    """What the verdict of a rule on another topic means for this one."""
+    given = {"verdict": Ref(task=rule_task(tasks, rule, structure).id, quantity=rule.quantity)}
+    made = Task.make("implied_verdict", {"topic": topic}, given, reason=f"rule {rule.id} speaks on “{topic}” too")
+    return Ref(task=_add(tasks, made).id, quantity=quantity_of(topic))
 
 
 def _add(tasks: Tasks, task: Task) -> Task:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agent.sentence import quantity_name
 from tools.ontology import load_ontology
 from tools.rules.model import AnyRule, Criterion, Rule, verdict_key
-from tools.rules.table import ANY_ORGAN, Condition, Input, Row, TableRule
+from tools.rules.table import ANY_ORGAN, Condition, Input, Row, TableRule, Verdict
 from tools.units import symbol
 
 _COMPARED = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
@@ -28,10 +28,17 @@ def rule_lines(rule: AnyRule) -> Iterator[str]:
         yield from _table_lines(rule)
     else:
         yield from _threshold_lines(rule)
+    for one in rule.implies:
+        means = ", ".join(f"{verdict}: {_plain(meant)}" for verdict, meant in one.verdicts.items())
+        yield f"Heard where rules decide on {one.topic.replace('_', ' ')}, and told where it differs: {means}"
     yield f"Source: {rule.source}; choice {rule.priority} where several rules answer (--prefer changes it)"
     yield f"Citation: {rule.citation}"
     if rule.note:
         yield f"Note: {rule.note}"
+
+
+def _plain(verdict: Verdict) -> str:
+    return verdict if isinstance(verdict, str) else "yes" if verdict else "no"
 
 
 def _subject(rule: AnyRule) -> str:

@@ -14,7 +14,7 @@ _FINDINGS = ("exists", "volume", "hu_mean", "long_axis", "short_axis", "lesion_c
              "largest_lesion_long_axis", "lesion", "side", "phase")  # fmt: skip
 _KINDS = ("lesion", "organ", "vessel", "bone")
 _DERIVED = ("verdict", "comparison", "extreme")
-_SINGLE = ("apply_rule", "apply_table", "gravest")
+_SINGLE = ("apply_rule", "apply_table", "implied_verdict", "gravest")
 """Tools whose verdicts are told where the rules on one question are weighed."""
 _WEIGHED = "weigh_rules"
 

@@ -72,8 +72,6 @@ def _named(one: Evidence, slot: str) -> str:
     """The name that a slot puts behind its article; empty for slots that name nothing."""
     if slot == "target":
         return target_name(one.target)
-    if slot == "detail.place":
-        return str(one.details.get("place"))
     return one.value if slot == "value" and isinstance(one.value, str) else ""
 
 
@@ -102,7 +100,10 @@ def _worked_out(one: Evidence, evidence: Mapping[str, Evidence]) -> Evidence:
 
 
 def _input_sentences(sentence: Sentence, one: Evidence) -> None:
-    for number, ident in enumerate(one.inputs):
+    # Of several rules, those that only say the same again are not told.
+    told = one.details.get("told")
+    inputs = [ident for ident in one.inputs if ident in told] if isinstance(told, list) else one.inputs
+    for number, ident in enumerate(inputs):
         if number:
             sentence.say(" ")
         source = sentence.evidence[ident]

@@ -50,6 +50,19 @@ def say_rule_open(sentence: Sentence, one: Evidence) -> None:
     say_citation(sentence, one)
 
 
+def say_primaries(sentence: Sentence, one: Evidence) -> None:
+    """Say of tumors on both sides of a pair that neither is a part of the other."""
+    if not one.details.get("primaries"):
+        return
+    sentence.say(" There is a tumor on each side: each is staged as a primary of its own")
+    given = [sentence.evidence[ident] for ident in one.inputs]
+    if one.value is not None and len({item.value for item in given}) > 1:
+        sentence.say(", and the gravest of them, ")
+        sentence.bind(str(one.value), one, "value")
+        sentence.say(", stands for both where one answer is asked for")
+    sentence.say(".")
+
+
 def _criteria(sentence: Sentence, one: Evidence, rule: Rule) -> None:
     inputs = [sentence.evidence[ident] for ident in one.inputs]
     edges = [item for item in inputs if item.quantity == "threshold"]

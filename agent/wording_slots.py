@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from agent.sentence import Sentence, quantity_name, say_number, say_uncertainty, say_value, target_name
-from agent.wording_rules import say_rule_open, say_rule_verdict
+from agent.wording_rules import say_primaries, say_rule_open, say_rule_verdict
 from tools.intervals import upper_bound
 from tools.ontology import load_ontology
 from tools.types import Evidence, State
@@ -170,6 +170,7 @@ SLOTS: dict[str, Callable[[Sentence, Evidence], None]] = {
     "rule_verdict": say_rule_verdict,
     "rule_open": say_rule_open,
     "disagreement": _disagreement,
+    "primaries": say_primaries,
 }
 
 OF_INPUTS = frozenset({"quantity_of_input", "input_targets", "input_list"})

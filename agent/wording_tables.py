@@ -9,11 +9,13 @@ from typing import TypeVar
 from agent.sentence import Sentence, say_uncertainty, say_value, target_name
 from tools.ontology import load_ontology
 from tools.rules.model import verdict_key
-from tools.rules.readings import reading
+from tools.rules.readings import BOTH, SMALL, reading
 from tools.rules.table import TableRule
 from tools.types import Evidence, State
 
 T = TypeVar("T")
+_COUNTED = "with lesions below the size limit counted as well"
+_WHY_BORDERLINE = {SMALL: _COUNTED, BOTH: f"within the uncertainty of the measurement, and {_COUNTED}"}
 
 
 def say_table_verdict(sentence: Sentence, one: Evidence, rule: TableRule) -> None:
@@ -29,6 +31,7 @@ def say_table_verdict(sentence: Sentence, one: Evidence, rule: TableRule) -> Non
     sentence.bind(str(text or one.value), one, "value")
     # What is not known had no bearing on the verdict; it is in the evidence that the verdict cites.
     _inputs(sentence, one, rule, rule.inputs, None)
+    _left_out(sentence, one, rule)
     say_borderline(sentence, one, rule.text)
     if one.details.get("validity"):
         sentence.say(" Whether the rule may be used here is itself borderline.")
@@ -37,7 +40,7 @@ def say_table_verdict(sentence: Sentence, one: Evidence, rule: TableRule) -> Non
 
 def say_table_open(sentence: Sentence, one: Evidence, rule: TableRule) -> None:
     """Say why a table decides nothing, and what it leaves possible."""
-    if one.state is State.ABSENT:
+    if one.state is State.ABSENT or one.details.get("no_lesion"):
         _absent(sentence, one, rule)
     elif one.details.get("refused"):
         sentence.say("The ")
@@ -57,7 +60,8 @@ def say_borderline(sentence: Sentence, one: Evidence, text: Mapping[str, str]) -
     readings = one.details.get("borderline")
     if not isinstance(readings, list) or not readings:
         return
-    sentence.say(" This is borderline: within the uncertainty of the measurement, the reading may be ")
+    why = _WHY_BORDERLINE.get(str(one.details.get("borderline_by")), "within the uncertainty of the measurement")
+    sentence.say(f" This is borderline: {why}, the reading may be ")
     sentence.bind(_either([_verdict(reading, text) for reading in readings]), one, "details.borderline")
     sentence.say(".")
 
@@ -66,6 +70,16 @@ def say_citation(sentence: Sentence, one: Evidence) -> None:
     """Say where the rule is published."""
     sentence.say(" Source: ")
     sentence.bind(one.method, one, "method")
+    sentence.say(".")
+
+
+def _left_out(sentence: Sentence, one: Evidence, rule: TableRule) -> None:
+    """Say in which inputs components below the size limit do not count."""
+    names = one.details.get("left_out")
+    if not isinstance(names, list) or not names:
+        return
+    sentence.say(" Components below the size limit are there, and do not count in ")
+    sentence.say(" and ".join(f"the {rule.inputs[str(name)].says}" for name in names))
     sentence.say(".")
 
 
@@ -79,15 +93,21 @@ def _target(sentence: Sentence, one: Evidence) -> None:
 
 
 def _absent(sentence: Sentence, one: Evidence, rule: TableRule) -> None:
+    noun = rule.noun
     sentence.say("By the ")
     sentence.bind(rule.source, one, "details.source")
-    sentence.say(
-        " rule, there is nothing to decide" if rule.noun is None else f" rule, there is no {rule.noun} to give"
-    )
-    sentence.say(": no ")
     lesion = sentence.evidence[one.inputs[-1]]
+    if one.state is State.ABSENT or one.details.get("none_found"):
+        sentence.say(
+            " rule, there is nothing to decide: no " if noun is None else f" rule, there is no {noun} to give: no "
+        )
+        ending = " was found ("
+    else:
+        sentence.say(" rule, nothing can be decided" if noun is None else f" rule, no {noun} can be given")
+        sentence.say(": it is not known whether there is any ")
+        ending = " ("
     sentence.bind(target_name(lesion.target), lesion, "target")
-    sentence.say(" was found (")
+    sentence.say(ending)
     sentence.bind(one.reason or "no reason is recorded", one, "reason")
     sentence.say(").")
 
@@ -117,9 +137,8 @@ def _undecided(sentence: Sentence, one: Evidence, rule: TableRule) -> None:
         if one.details.get("unlisted"):
             sentence.say(", or nothing that the source lists")
         sentence.say(".")
-    readings = one.details.get("borderline")
-    if isinstance(readings, list) and readings:
-        say_borderline(sentence, one, rule.text)
+    _left_out(sentence, one, rule)
+    say_borderline(sentence, one, rule.text)
 
 
 def _inputs(

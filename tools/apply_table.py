@@ -14,7 +14,7 @@ from tools.ontology import is_pair, load_ontology
 from tools.rules.decide import Outcome, Reading, evaluate, holds
 from tools.rules.model import quantity_of, table_rule, verdict_key
 from tools.rules.phases import phase_problem
-from tools.rules.readings import reading
+from tools.rules.readings import BOTH, SMALL, reading
 from tools.rules.subject import Subject, input_calls, subject_of
 from tools.rules.table import ANY_ORGAN, Call, TableRule, Verdict
 from tools.types import Evidence, State
@@ -26,7 +26,7 @@ _VERDICT = {
 _Limits = Annotated[list[EvidenceId], Field(max_length=256)]
 
 
-@tool(version="3", reads=("evidence",), says={"*": _VERDICT})
+@tool(version="4", reads=("evidence",), says={"*": _VERDICT})
 def apply_table(
     case: Facts,
     make: Maker,
@@ -46,7 +46,8 @@ def apply_table(
         inputs: evidence ids, one per input, in the rule's order.
         thresholds: evidence ids of the rule's limits.
         phase: evidence id of the contrast phase; needed by rules that are valid in some phases only.
-        lesion: evidence id of the presence of the lesion; where it is absent, there is nothing to judge.
+        lesion: evidence id of the presence of the lesion; where none was found, there is nothing to judge, nor a
+            category to give on a side of a pair on which none is known.
     """
     found = table_rule(rule)
     subject = subject_of(structure, frozenset({found.structure}))
@@ -71,8 +72,9 @@ def apply_table(
     if other:
         return undecided(State.NOT_ASSESSED, f"the labels show lesions of another kind among them ({other})")
 
-    if present is not None and present.state is State.ABSENT:
-        return undecided(State.ABSENT, present.reason)
+    if present is not None and _nothing_there(found, subject, present):
+        details["no_lesion"] = True
+        return undecided(present.state, present.reason)
     if problem := phase_problem(found, cited(case, phase) if phase else None):
         details["refused"] = True
         return undecided(State.NOT_MEASURABLE, problem)
@@ -85,8 +87,15 @@ def apply_table(
     unsure = [need.input for need in found.needs if holds(found, need, spans[need.input]) is None]
     if unsure:
         details["validity"] = unsure
-    outcome, whole = evaluate(found, points), evaluate(found, spans)
+    outcome, measured = evaluate(found, points), evaluate(found, spans)
+    whole = measured
+    if skipped := _left_out(given):
+        details["left_out"] = skipped
+        every = {name: reading(found, name, one, whole=True, small=True) for name, one in given.items()}
+        whole = evaluate(found, every)
     details["borderline"] = list(whole.verdicts) if whole.verdicts != outcome.verdicts else []
+    if whole.verdicts != measured.verdicts:
+        details["borderline_by"] = SMALL if measured.verdicts == outcome.verdicts else BOTH
     value = outcome.verdict
     if value is None:
         details |= _open(found, outcome)
@@ -162,6 +171,27 @@ def _fits(rule: TableRule, name: str, one: Evidence, calls: Sequence[Call], subj
     return (one.tool, one.quantity) == (call.tool, call.quantity) and all(
         one.arguments.get(key) == value for key, value in call.args.items()
     )
+
+
+def _left_out(given: Mapping[str, Evidence]) -> list[str]:
+    """Names of the inputs in which lesions below the size limit do not count, or rest on something where they don't."""
+
+    def skips(one: Evidence) -> bool:
+        below = one.details.get("below_limit")
+        return bool(one.details.get("left_out")) or (isinstance(below, int) and below > 0)
+
+    return [name for name, one in given.items() if skips(one)]
+
+
+def _nothing_there(rule: TableRule, subject: Subject, present: Evidence) -> bool:
+    """Whether there is no lesion to judge: none was found, or no tumor to stage is known on this side of a pair.
+
+    What is declared of the patient, or seen elsewhere, is said of the lesion that there is, not of the other side.
+    """
+    if present.state is State.ABSENT or present.details.get("none_found"):
+        return True
+    staged = rule.quantity != "verdict" and load_ontology().get(subject.organ).side is not None
+    return staged and present.value is not True
 
 
 def _other_types(present: Evidence | None, assumed: str | None) -> str:

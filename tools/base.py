@@ -87,11 +87,13 @@ class Case(Facts):
         scan: the scan.
         labels: what is labelled in it.
         prior: an earlier scan of the same patient with its own labels, None where none was given.
+        same_patient: whether the files of both scans show that they are of the same patient.
     """
 
     scan: Scan
     labels: LabelSet | None = None
     prior: Case | None = None
+    same_patient: bool = False
 
 
 Wording = Mapping[str, Mapping[str, str]]
@@ -156,7 +158,9 @@ class Tool:
         parts["knowledge"] = knowledge_digest()
         if "prior" in self.reads:
             before = case.prior
-            parts["prior"] = [_content(before), before.settings.digest] if before is not None else None
+            parts["prior"] = (
+                [_content(before), before.settings.digest, case.same_patient] if before is not None else None
+            )
             parts["prior_tool"] = _version_of(arguments.get("tool"))
         if "scan" in self.reads:
             parts |= _scan_content(case.scan)

@@ -15,7 +15,7 @@ _METHOD = METHOD + "; longest distance between voxel corners of one of them"
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
         "greatest_lesion_feret": {
@@ -43,20 +43,23 @@ def lesion_extent(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
             state, reason = State.NOT_MEASURABLE, "all of its components are below the size limit"
         return [make("greatest_lesion_feret", structure, state=state, reason=reason, **common)]
     best = _greatest(found.lesions)
+    if found.below:
+        every = _greatest(found.every)
+        common["details"] = {"below_limit": found.below, "with_small": round(max(every.length, best.length), 6)}
     if found.cut is not None:
         common |= {"state": State.NOT_MEASURABLE, "lower_bound": round(best.length, 6), "reason": found.cut}
         return [make("greatest_lesion_feret", structure, **common)]
     return [
         make(
             "greatest_lesion_feret", structure, state=State.MEASURED, value=round(best.length, 6),
-            uncertainty=round(best.uncertainty, 6), reason=found.found.narrow, **common,
+            uncertainty=round(best.uncertainty, 6), reason=found.note, **common,
         )
     ]  # fmt: skip
 
 
 def _greatest(lesions: tuple[Lesion, ...]) -> Feret:
     """The greatest extent of any of them; none is longer than the diagonal of its box, so that few are measured."""
-    order = sorted(((_diagonal(one), number) for number, one in enumerate(lesions)), reverse=True)
+    order = sorted(((diagonal(one), number) for number, one in enumerate(lesions)), reverse=True)
     best: Feret | None = None
     for bound, number in order:
         if best is not None and bound <= best.length:
@@ -68,7 +71,7 @@ def _greatest(lesions: tuple[Lesion, ...]) -> Feret:
     return best
 
 
-def _diagonal(one: Lesion) -> float:
+def diagonal(one: Lesion) -> float:
     """Length in mm that no distance within a lesion's box exceeds: the longest of the box's diagonals."""
     sides = np.array([axis.stop - axis.start for axis in one.region.box])
     signs = np.array([(1, a, b) for a in (1, -1) for b in (1, -1)])

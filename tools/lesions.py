@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tools.base import Case, Maker, tool
+from tools.lesion_extent import diagonal
 from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, nothing
 from tools.look import look
 from tools.ontology import SIDES, is_pair, load_ontology
@@ -28,7 +29,7 @@ def _says(what: str, slice_note: str = "") -> dict[str, str]:
 
 
 @tool(
-    version="5",
+    version="6",
     reads=("scan", "labels", "settings"),
     says={
         "lesion_count": _says("number of {targets}"),
@@ -57,6 +58,8 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
     every, lesions, cut = found.every, found.lesions, found.cut
     rows = [_row(case, one) for one in lesions[:_LISTED]]
     details: dict[str, Any] = {"lesions": rows, "below_limit": found.below, "limit_mm3": case.settings.min_lesion_mm3}
+    if found.below:
+        details["with_small"] = len(every)
     made = [
         make(
             "lesion_count", structure, unit="1", method=METHOD, details=details,
@@ -71,7 +74,7 @@ def lesion_components(case: Case, make: Maker, *, structure: str) -> list[Eviden
             for q in list(units)[1:]
         ]
         return made
-    return [*made, *_largest(case, make, structure, every, cut), _longest(case, make, structure, lesions, cut)]
+    return [*made, *_largest(case, make, structure, every, cut), _longest(case, make, structure, found)]
 
 
 def _none(case: Case, make: Maker, structure: str, found: LesionList, units: dict[str, str]) -> list[Evidence]:
@@ -99,16 +102,22 @@ def _row(case: Case, one: Lesion) -> dict[str, Any]:
     }
 
 
-def _longest(case: Case, make: Maker, structure: str, lesions: tuple[Lesion, ...], cut: str | None) -> Evidence:
+def _longest(case: Case, make: Maker, structure: str, found: LesionList) -> Evidence:
     """The longest axis that any lesion has, which need not be that of the largest; a bound where more may be unseen."""
     grid = case.scan.grid
-    axes = max((one.axes for one in lesions), key=lambda one: one.long_axis)
+    cut = found.cut
+    axes = max((one.axes for one in found.lesions), key=lambda one: one.long_axis)
     length = round(axes.long_axis, 6)
+    details: dict[str, Any] = {}
+    if found.below:
+        # Specks are many, and most of them are too small to be the longest.
+        longer = [one.axes.long_axis for one in found.every if diagonal(one) > axes.long_axis]
+        details = {"below_limit": found.below, "with_small": round(max(axes.long_axis, *longer, 0.0), 6)}
     return make(
         "longest_lesion_axis", structure, unit="mm", method=METHOD + "; longest of all",
         slice=case.scan.orientation.file_slice(axes.k), reason=cut,
         state=State.NOT_MEASURABLE if cut else State.MEASURED, value=None if cut else length,
-        lower_bound=length if cut else None, uncertainty=None if cut else round(voxel_pitch(grid), 6),
+        lower_bound=length if cut else None, uncertainty=None if cut else round(voxel_pitch(grid), 6), details=details,
     )  # fmt: skip
 
 

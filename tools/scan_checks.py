@@ -129,7 +129,7 @@ def _padding(scan: Scan, counts: Histogram) -> Evidence:
     exact = counts.at(scan.padding) if counts.integral else int(np.count_nonzero(scan.hu == scan.padding))
     fraction = round(exact / scan.hu.size, 6)
     details: dict[str, JsonValue] = {**declared, "voxels": exact, "fraction": fraction}
-    reason = "voxels of this value lie outside of the reconstruction and enter no statistic"
+    reason = f"voxels of {scan.padding:.10g} HU lie outside of the reconstruction and enter no statistic"
     return _make(scan, "padding", scan.padding, method, unit="HU", reason=reason, details=details)
 
 

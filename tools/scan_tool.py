@@ -16,7 +16,7 @@ def _says(what: str) -> dict[str, str]:
 
 
 @tool(
-    version="2",
+    version="3",
     reads=("scan",),
     says={
         "slice_thickness": _says("declared slice thickness"),

@@ -16,6 +16,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.person import Person
+
 FloatArray = NDArray[np.float64]
 Box = tuple[slice, slice, slice]
 
@@ -114,6 +116,7 @@ class Scan:
         orientation: how the file was ordered.
         header: what the file said.
         padding: value that marks voxels outside the reconstruction, None where there is none.
+        person: what tells whether another scan is of the same patient; held in memory only.
     """
 
     hu: NDArray[Any]
@@ -121,6 +124,7 @@ class Scan:
     orientation: Orientation
     header: ScanHeader
     padding: float | None = None
+    person: Person = field(default_factory=Person, repr=False, compare=False)
 
     @cached_property
     def digest(self) -> str:

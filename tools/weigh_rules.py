@@ -18,27 +18,32 @@ _WEIGHED = {
     **dict.fromkeys(_OPEN, "{input_sentences}"),
 }
 _CARRIED = (
-    "rule", "noun", "possible", "at_least", "missing", "unlisted", "unknown", "borderline", "assumes", "none_found",
+    "rule", "noun", "possible", "at_least", "missing", "unlisted", "unknown", "borderline", "borderline_by", "left_out",
+    "assumes", "none_found", "no_lesion",
 )  # fmt: skip
 """What of the chosen verdict's details holds for the answer as well."""
 
 
-@tool(version="4", reads=("evidence", "settings"), says={"*": _WEIGHED})
+@tool(version="6", reads=("evidence", "settings"), says={"*": _WEIGHED})
 def weigh_rules(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
     """The answer of several rules on one question: that of the preferred source; disagreement is named.
 
+    What rules on another topic imply is told only where it differs: a grade that says the same adds nothing.
+
     Args:
-        verdicts: evidence ids of verdicts, in order of the rules' priority.
+        verdicts: evidence ids of verdicts, in order of the rules' priority; last what other rules imply.
     """
     given = [cited(case, ident) for ident in verdicts]
+    speaking = [one for one in given if one.value is not None or not _aside(one)] or given
 
     def rank(one: Evidence) -> int:
         source = str(one.details.get("source"))
         prefer = case.settings.prefer
         return prefer.index(source) if source in prefer else len(prefer)
 
-    chosen = sorted(given, key=rank)[0]
+    chosen = sorted(speaking, key=rank)[0]
     decided = {str(one.value) for one in given if one.state is State.MEASURED}
+    told = [one.id for one in given if not _aside(one) or one is chosen or one.value not in {None, chosen.value}]
     return [
         make(
             chosen.quantity, chosen.target, state=chosen.state, value=chosen.value, unit=chosen.unit,
@@ -48,9 +53,15 @@ def weigh_rules(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
                 **{name: chosen.details[name] for name in _CARRIED if name in chosen.details},
                 "source": chosen.details.get("source"), "disagree": len(decided) > 1, "chosen": chosen.id,
                 "normal": all(one.details.get("normal", True) for one in given),
+                **({} if len(told) == len(given) else {"told": told}),
             },
         )
     ]  # fmt: skip
+
+
+def _aside(one: Evidence) -> bool:
+    """Whether a verdict is only implied, by a rule on another topic."""
+    return "implied_by" in one.details
 
 
 @tool(version="2", reads=(), says={"*": {"not_assessed": "Nothing can be said of the {target}: {reason}."}})
@@ -66,12 +77,13 @@ def no_rule(case: Facts, make: Maker, *, topic: str, structure: str, quantity: s
     return [make(quantity, structure, state=State.NOT_ASSESSED, reason=reason, method="look-up of the rules")]
 
 
-@tool(version="2", reads=("evidence",), says={"*": dict.fromkeys((*_DECIDED, *_OPEN), "{input_sentences}")})
+@tool(version="3", reads=("evidence",), says={"*": dict.fromkeys((*_DECIDED, *_OPEN), "{input_sentences}{primaries}")})
 def gravest(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
     """The gravest of the verdicts on several sides: what the answer on a pair is.
 
     Sides on which there is nothing to judge don't count, unless there is nothing on any; no more does one on which
-    no lesion was found among those looked for, where another side has one: that is the lesion spoken of.
+    no lesion was found among those looked for, where another side has one: that is the lesion spoken of. A category
+    of a tumor is only given where there is a tumor, so that sides on which nothing shows one don't count beside one.
 
     Args:
         verdicts: evidence ids of weighed verdicts, one per side.
@@ -80,20 +92,31 @@ def gravest(case: Facts, make: Maker, *, verdicts: Ids) -> list[Evidence]:
     common: dict[str, Any] = {"inputs": tuple(verdicts), "method": "the gravest verdict of the sides"}
     quantity, target = given[0].quantity, joined_targets(given)
     there = [one for one in given if one.state is not State.ABSENT]
+    own = quantity != "verdict"
     there = [one for one in there if not one.details.get("none_found")] or there
+    if own:
+        there = [one for one in there if not one.details.get("no_lesion")] or there
+        # Tumors of both sides are two, each with a category of its own; the gravest only stands for the question.
+        primaries = len(there) > 1 and not any(one.details.get("no_lesion") for one in there)
+        common["details"] = {"primaries": True} if primaries else {}
     if not there:
         return [make(quantity, target, state=State.ABSENT, reason=given[0].reason, **common)]
     open_ = [one for one in there if one.value is None]
     best = _worst([one.value for one in there if one.value is not None], there)
     if not open_ and best is not None:
-        return [make(quantity, target, state=State.MEASURED, value=best, details=_details(there, best), **common)]
+        return [make(quantity, target, state=State.MEASURED, value=best, **_with(common, _details(there, best)))]
     order = _order(there)
     if best is not None and order and best == order[-1]:
-        return [make(quantity, target, state=State.MEASURED, value=best, details=_details(there, best), **common)]
+        return [make(quantity, target, state=State.MEASURED, value=best, **_with(common, _details(there, best)))]
     state = State.NOT_ASSESSED if any(one.state is State.NOT_ASSESSED for one in open_) else State.NOT_MEASURABLE
     reason = open_[0].reason if open_ else "the sides differ, and the source does not rank its verdicts"
-    possible = {"possible": _possible(there, order)} if order else {}
-    return [make(quantity, target, state=state, reason=reason, details=possible, **common)]
+    judged = [one for one in there if not one.details.get("no_lesion")]
+    possible = {"possible": _possible(there, order)} if order and judged else {}
+    return [make(quantity, target, state=state, reason=reason, **_with(common, possible))]
+
+
+def _with(common: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
+    return {**common, "details": {**common.get("details", {}), **details}}
 
 
 def _order(given: Sequence[Evidence]) -> tuple[Verdict, ...]:

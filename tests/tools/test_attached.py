@@ -95,5 +95,5 @@ def test_on_every_order_of_an_oblique_anisotropic_grid() -> None:
         case = case_of(np.where(moved > 0, 60, -80).astype(np.int16), [moved], new, names)
         assert case.labels is not None
         every = lesion_list(case, "liver_lesion").every
-        centres = sorted((apart(case.labels, "liver", one.region) for one in every))
+        centres = sorted(apart(case.labels, "liver", one.region) for one in every)
         assert centres == [False, True], order

@@ -106,6 +106,7 @@ def test_padding_is_counted(tmp_path: Path) -> None:
     hu[:8] = -2000
     padding = checks(nifti(tmp_path, hu))["padding"]
     assert padding.value == -2000
+    assert str(padding.reason).startswith("voxels of -2000 HU lie outside of the reconstruction")
     assert padding.details["fraction"] == 0.125
 
 

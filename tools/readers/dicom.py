@@ -15,6 +15,7 @@ from tools.readers.dicom_index import Index, Series, index_blobs, text_of
 from tools.readers.dicom_pixels import PixelReader
 from tools.readers.dicom_stack import Stack, build_stack, check_alike, same_place, sort_along_normal
 from tools.readers.limits import ReadLimits
+from tools.readers.person import person_in
 from tools.readers.phase_words import agent_given, phase_of
 from tools.volume import Scan, ScanHeader
 
@@ -146,7 +147,7 @@ def _assemble(stack: Stack, series: Series, reader: PixelReader, notes: list[str
     if buffer.not_finite:
         raise ScanError(f"The series has {buffer.not_finite} voxels that are not a number: export it again.")
     hu, grid, orientation = buffer.finish()
-    header = series.images[0][1]
+    blob, header = series.images[0]
     agent = agent_given(text_of(header, "ContrastBolusAgent"), text_of(header, "ContrastBolusRoute"))
     if agent is None and header.get("ContrastBolusAgentSequence"):
         agent = True
@@ -162,4 +163,4 @@ def _assemble(stack: Stack, series: Series, reader: PixelReader, notes: list[str
         padding_value=first.padding_hu,
         notes=(*notes, *stack.notes),
     )
-    return Scan(hu=hu, grid=grid, orientation=orientation, header=about)
+    return Scan(hu=hu, grid=grid, orientation=orientation, header=about, person=person_in(blob))

@@ -1,13 +1,14 @@
 """What is in a pile of files: the DICOM images among them, grouped by series.
 
-Only the elements that reading a CT needs are parsed; those that identify a person are not even read.
+Only the elements that reading a CT needs are parsed; those that identify a person are not even read (but for one
+comparison, in `tools.readers.person`).
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -128,8 +129,8 @@ def _file_under(series: Series, blob: Blob, header: Dataset) -> None:
         series.placeless += 1
 
 
-def read_dataset(blob: Blob, *, header_only: bool) -> Dataset | None:
-    """Parse a DICOM file: the elements of `TAGS` only, or all of it with its pixels; None where it is broken.
+def read_dataset(blob: Blob, *, header_only: bool, tags: Sequence[str] = TAGS) -> Dataset | None:
+    """Parse a DICOM file: the elements of `tags` only, or all of it with its pixels; None where it is broken.
 
     Files that are deflated as a whole count as broken, since they cannot be expanded with bounded memory.
     """
@@ -141,7 +142,7 @@ def read_dataset(blob: Blob, *, header_only: bool) -> Dataset | None:
             dataset = pydicom.dcmread(
                 stream,
                 stop_before_pixels=header_only,
-                specific_tags=list(TAGS) if header_only else None,
+                specific_tags=list(tags) if header_only else None,
                 force=head[DICOM_PREAMBLE : DICOM_PREAMBLE + 4] != b"DICM",
             )
             _drop_unreadable(_meta(dataset))

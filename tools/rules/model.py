@@ -22,7 +22,7 @@ from agent.errors import UsageError
 from tools.intervals import Interval
 from tools.ontology import load_ontology
 from tools.rules.decide import evaluate
-from tools.rules.table import ANY_ORGAN, TableRule
+from tools.rules.table import ANY_ORGAN, Implied, TableRule, Verdict
 
 Edge = Literal["lower", "upper"]
 
@@ -93,6 +93,7 @@ class Rule(BaseModel):
         text: how each verdict completes "the {structure} …".
         normal: verdicts that call for no attention; a report tells the others first.
         noun: what is decided, for rules whose verdict is no yes or no ("grade of steatosis").
+        implies: what its verdicts mean for questions that rules on other topics decide.
         note: limits and boundary decisions.
     """
 
@@ -111,6 +112,7 @@ class Rule(BaseModel):
     severity: tuple[bool | str, ...] = ()
     text: dict[str, str]
     noun: str | None = None
+    implies: tuple[Implied, ...] = ()
     normal: tuple[bool | str, ...] = (False,)
     note: str = ""
 
@@ -171,11 +173,13 @@ def load_rules() -> Mapping[str, AnyRule]:
 
 
 def check_together(rules: Iterable[AnyRule]) -> None:
-    """Refuse rules of one topic that make different quantities, and topics that rest on themselves.
+    """Refuse rules of one topic that make different quantities, topics that rest on themselves, and verdicts that
+    are said to mean what no rule decides.
 
     Raises:
         ValueError: naming the rule.
     """
+    rules = tuple(rules)
     quantities: dict[str, str] = {}
     rests_on: dict[str, set[str]] = {}
     for rule in rules:
@@ -183,11 +187,32 @@ def check_together(rules: Iterable[AnyRule]) -> None:
             raise ValueError(f"rule {rule.id}: rules on “{rule.topic}” make another quantity")
         below = rests_on.setdefault(rule.topic, set())
         if isinstance(rule, TableRule):
-            below |= {one.rule for one in rule.inputs.values() if one.rule is not None}
+            topics = {one.rule for one in rule.inputs.values() if one.rule is not None}
+            below |= topics
+            for one in rule.implies:
+                rests_on.setdefault(one.topic, set()).update(topics)
+    for rule in rules:
+        _check_implied(rule, rules)
     try:
         TopologicalSorter(rests_on).prepare()
     except CycleError as error:
         raise ValueError(f"rules rest on themselves: {' on '.join(error.args[1])}") from None
+
+
+def verdicts_of(rule: AnyRule) -> tuple[Verdict, ...]:
+    """Every verdict that a rule can give."""
+    if isinstance(rule, TableRule):
+        return rule.verdicts
+    return tuple(dict.fromkeys(verdict for criterion in rule.criteria for verdict in criterion.verdicts))
+
+
+def _check_implied(rule: AnyRule, rules: Iterable[AnyRule]) -> None:
+    for one in rule.implies:
+        there = [other for other in rules if other.topic == one.topic and other.structure == rule.structure]
+        known = {verdict for other in there for verdict in verdicts_of(other)}
+        strange = set(one.verdicts) - {verdict_key(verdict) for verdict in verdicts_of(rule)}
+        if one.topic == rule.topic or strange or set(one.verdicts.values()) - known:
+            raise ValueError(f"rule {rule.id}: what it implies on “{one.topic}” is decided by no rule")
 
 
 def read_rule(data: Mapping[str, Any]) -> AnyRule:

@@ -12,11 +12,13 @@ from tools.types import Evidence, State
 from tools.units import convert, dimension
 
 _YES = {"yes": True, "true": True, "no": False, "false": False}
+SMALL, BOTH = "lesions below the size limit", "uncertainty and lesions below the size limit"
+"""What makes a verdict borderline, where it is not the uncertainty of the measurements alone."""
 _PRECISION = 9
 """Decimals kept when a unit is converted, so that a value on a limit stays on it."""
 
 
-def reading(rule: TableRule, name: str, one: Evidence, *, whole: bool) -> Reading:
+def reading(rule: TableRule, name: str, one: Evidence, *, whole: bool, small: bool = False) -> Reading:
     """What is known of an input.
 
     Args:
@@ -24,14 +26,17 @@ def reading(rule: TableRule, name: str, one: Evidence, *, whole: bool) -> Readin
         name: name of the input.
         one: the evidence of it.
         whole: whether its uncertainty counts; else its point value is taken where it has one.
+        small: whether lesions below the size limit may count as well; only together with its uncertainty.
 
     Raises:
         ToolError: for evidence that is not of the kind or unit that the rule compares with.
     """
     if rule.limits(name):
-        return _number(rule, name, one, whole=whole)
+        return _number(rule, name, one, whole=whole, small=small)
     values = domain(rule, name)
-    found = _words(one, yes_or_no=bool(values) and isinstance(values[0], bool), whole=whole)
+    # What is borderline only by lesions below the size limit is so only where they may count.
+    wide = whole and (small or one.details.get("borderline_by") != SMALL)
+    found = _words(one, yes_or_no=bool(values) and isinstance(values[0], bool), whole=wide)
     listed = rule.inputs[name]
     if found is None or not listed.values:
         return found
@@ -49,12 +54,16 @@ def _listed(word: str, values: tuple[str, ...], fact: str) -> str:
     return next((same[one] for one in (plain, *shorter) if one in same), word)
 
 
-def _number(rule: TableRule, name: str, one: Evidence, *, whole: bool) -> Reading:
+def _number(rule: TableRule, name: str, one: Evidence, *, whole: bool, small: bool) -> Reading:
     span = _span(rule, name, one)
     if span is None:
         return None
     if span.value is not None and not whole:
         span = Interval(span.value, span.value, span.value)
+    counted = one.details.get("with_small")
+    if small and isinstance(counted, int | float) and not isinstance(counted, bool):
+        margin = one.uncertainty or 0.0
+        span = Interval(span.value, min(span.low, counted - margin), max(span.high, counted + margin))
     unit = rule.inputs[name].unit
     if one.unit is None or unit is None or one.unit == unit:
         return span

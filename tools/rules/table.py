@@ -21,6 +21,22 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class Implied(_Frozen):
+    """What the verdicts of a rule mean for the question that rules on another topic decide.
+
+    Rules of the same finding are rarely of one form: one says yes or no, another grades. This lets a grade take part
+    where the yes or no is asked for, so that sources that conflict are heard together.
+
+    Attributes:
+        topic: what the other rules decide.
+        verdicts: verdict of this rule, as a key of its `text`, → verdict on that topic; those that say nothing on it
+            are left out.
+    """
+
+    topic: str
+    verdicts: dict[str, Verdict] = Field(min_length=1)
+
+
 class Condition(_Frozen):
     """One comparison of an input; exactly one of the comparisons is set.
 
@@ -168,6 +184,7 @@ class TableRule(_Frozen):
         ordered: verdicts from lowest to highest, for "at least".
         normal: verdicts that call for no attention.
         text: how a verdict completes "the {structure} …"; where it is missing, the noun is the verdict.
+        implies: what its verdicts mean for questions that rules on other topics decide.
         needs: what must hold for the rule to be used.
         inputs: what it rests on, by name, in the order in which it is told.
         rows: the table.
@@ -189,6 +206,7 @@ class TableRule(_Frozen):
     ordered: tuple[Verdict, ...] = ()
     normal: tuple[Verdict, ...] = (False,)
     text: dict[str, str] = Field(default_factory=dict)
+    implies: tuple[Implied, ...] = ()
     needs: tuple[Need, ...] = ()
     inputs: dict[str, Input] = Field(min_length=1, max_length=60)
     rows: tuple[Row, ...] = Field(min_length=1)
