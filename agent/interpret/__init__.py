@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from agent.errors import UsageError
 from agent.interpret.categories import is_wanted
 from agent.interpret.clauses import sentence
+from agent.interpret.exclusions import without_exclusions
 from agent.interpret.follow_up import Antecedent, last_question
 from agent.interpret.for_options import for_options, offered_structures
 from agent.interpret.grounds import with_nor, without_grounds
@@ -19,7 +20,7 @@ from agent.interpret.match import Fit, Misfit
 from agent.interpret.nearest import likely_typo, nearest_questions
 from agent.interpret.options import OptionChoice, choose_option
 from agent.interpret.reading import read, user_names
-from agent.interpret.rephrase import subtracted
+from agent.interpret.rephrase import of_the_pancreas, or_any_other, searched, subtracted, within_reach
 from agent.interpret.scan_words import Token, tokenise
 from agent.interpret.short_names import short_names
 from agent.query import NotUnderstood, Query
@@ -29,6 +30,7 @@ __all__ = ["OptionChoice", "choose_option", "interpret", "is_wanted"]
 MAX_CHARACTERS = 2000
 MAX_QUESTIONS = 12
 _STOPS = frozenset({"?", ".", "!", ";"})
+_ECHOES = frozenset({"does he", "does she", "does it", "do they", "is it", "is there", "are there", "has he"})
 _SAYS_NOTHING = ("polite", "joint", "mark", "tag")
 
 
@@ -66,7 +68,11 @@ def interpret(
     for tokens in sentences:
         near = short_names(before.structures) if before else {}
         words = [token for token in tokens if token.text not in _STOPS]
-        items = with_nor(without_grounds(subtracted(read(words, {**near, **names}))))
+        if entries and " ".join(token.text for token in words) in _ECHOES:
+            continue
+        items = of_the_pancreas(without_exclusions(read(words, {**near, **names})))
+        items = searched(subtracted(within_reach(or_any_other(items))))
+        items = with_nor(without_grounds(items))
         if not items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in items):
             continue
         for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part), choices):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from agent.interpret.items import Item
 from agent.interpret.lexicon import Group, load_lexicon
 from agent.interpret.meaning import Meaning, Slot
 from agent.interpret.senses import Sensed, senses, slots_of, without_lead
-from agent.interpret.standing_for import carried, in_lobes, on_either_side, shared
+from agent.interpret.standing_for import carried, in_its_organ, in_lobes, on_either_side, shared
 from tools.ontology import is_pair, load_ontology
 
 _OPENERS = frozenset({"is", "are", "do", "does", "can", "has", "have", "was", "were", "did", "could"})
@@ -46,6 +46,7 @@ def analyse(items: Sequence[Item]) -> Meaning:
     flips = denials + sum(g.negates for g in groups)
     slots, either = shared(kept, slots_of(kept), groups)
     slots, unclear = carried(kept, slots, groups)
+    slots = in_its_organ(kept, slots, groups)
     slots = in_lobes(kept, _in_segments(kept, slots), groups)
     asks = _asks(kept, groups, counted)
     if _asks_side(kept):

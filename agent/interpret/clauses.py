@@ -19,6 +19,8 @@ _NO_QUESTION = frozenset({"THAN", "WHICH"})
 _MOST_JOINTS = 6
 _EXTREMES = frozenset({"LARGEST", "SMALLEST"})
 _WITHIN = frozenset({"in", "within", "inside", "for"})
+_LOOKING = frozenset({"look at", "looking at", "have a look at", "take a look at", "look through", "having a look at"})
+_ASIDE = frozenset({"PERCENT", *GROUNDS})
 _FRONTING = frozenset({
     "averaged over", "averaged across", "summed over", "summed across", "by number of", "by the number of", "ranked by",
     "comparing", "summing up", "compared with", "compared to", "in comparison with", "relative to", "out of", "adding",
@@ -101,7 +103,7 @@ def _questions(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 def _ends_aside(left: Sequence[Item]) -> bool:
     """Whether words before a comma end with a unit between commas: "at which depth, in percent, does it lie?"."""
-    if not left or not (left[-1].unit or (left[-1].group and "PERCENT" in left[-1].group.concepts)):
+    if not left or not (left[-1].unit or (left[-1].group and _ASIDE & set(left[-1].group.concepts))):
         return False
     before = left[:-1]
     while before and before[-1].is_filler("preposition") and not _is_joint(before[-1]):
@@ -179,8 +181,10 @@ def _shared(items: Sequence[Item], cut: Sequence[int], before: Antecedent | None
     """The questions between the cuts, each completed from its neighbours, or None where one stays incomplete."""
     edges = [-1, *cut, len(items)]
     runs = [items[a + 1 : b] for a, b in pairwise(edges)]
-    if any(not run for run in runs):
+    if any(not run for run in runs) or any(item.text in _LOOKING for item in items):
         return None
+    if any(items[n].text == "," and _fronted(items[:n]) and _opens(items[n + 1 :]) for n in cut):
+        return None  # "in the liver, is there a cyst in the kidney?"
     meanings = [analyse(run) for run in runs]
     meanings[1:] = [replace(meaning, led=True) for meaning in meanings[1:]]
     found: list[Fit | None] = [_fit(match(meaning, (), text)) for meaning in meanings]

@@ -28,6 +28,8 @@ def number_fits(kind: Kind, meaning: Meaning, slots: Sequence[Slot]) -> bool:
         if meaning.numbers:
             return False
         asked = lexicon.dimension(meaning.unit)
+        if asked == "attenuation" and kind.answer.unit == "1" and {"RATIO", "HU"} <= meaning.concepts():
+            return True  # "the quotient of the two densities in HU" has no unit itself
         return asked is None or asked == lexicon.dimension(kind.answer.unit)
     if meaning.numbers != 1 or meaning.value is None or (meaning.unit and meaning.given is None):
         return False
@@ -73,7 +75,7 @@ def compared(kind: Kind, meaning: Meaning, slots: Sequence[Slot], found: Assignm
     if not _directed(kind):
         if not spoken:
             return Comparison(None, found)
-        return _ordered_difference(kind, direction, markers, slots, found)
+        return _ordered_difference(kind, direction, markers, slots, found, meaning.concepts())
     if direction is None:
         return Comparison(kind.comparator, found) if kind.comparator and not spoken else None
     if kind.number == "required":
@@ -101,12 +103,20 @@ def _pair(markers: Sequence[object], slots: Sequence[Slot]) -> tuple[str, str] |
 
 
 def _ordered_difference(
-    kind: Kind, direction: Comparator | None, markers: Sequence[object], slots: Sequence[Slot], found: Assignment
+    kind: Kind,
+    direction: Comparator | None,
+    markers: Sequence[object],
+    slots: Sequence[Slot],
+    found: Assignment,
+    concepts: frozenset[str],
 ) -> Comparison | None:
     """Minuend first: "how much smaller is A than B?" is "how much larger is B than A?"."""
     if kind.structures.min != 2 or kind.answer.form != "number":
         return Comparison(None, found)
     pair = _pair(markers, slots)
+    both = {"DENSER", "LESS_DENSE"} <= concepts or {"HIGHER", "LOWER"} <= concepts
+    if pair is not None and direction is None and both:
+        return Comparison(None, (pair,))  # "how much darker or brighter than X is Y?"
     if pair is None or direction is None:
         return None
     return Comparison(None, (pair if direction in {"gt", "ge"} else pair[::-1],))

@@ -17,6 +17,8 @@ _INDICATE = frozenset({"indicate", "indicates", "suggest", "suggests", "support"
 _HU = frozenset({"HU", "RATIO"})
 _SIZE = frozenset({"VOLUME", "SIZE", "DIAMETER", "LONG_AXIS", "SHORT_AXIS"})
 _BESIDE = frozenset({"MEAN", "MEDIAN", "TOTAL", "LARGEST", "THAN", *_HU, *_SIZE})
+# A fatty organ is judged on plain scans alone.
+_PLAIN = frozenset({"unenhanced", "native", "non contrast", "noncontrast", "non enhanced", "plain"})
 _SAYS_NOTHING = ("article", "preposition", "request", "scan", "what")
 
 
@@ -98,6 +100,7 @@ def _end(items: Sequence[Item], at: int, stop: int | None = None) -> int:
             or one.role in {"structure", "side", "unit"}
             or one.is_filler(*_SAYS_NOTHING)
             or one.text in {"to", "and", "its"}
+            or (one.text in _PLAIN and any(each.group and "FATTY" in each.group.concepts for each in items))
         ):
             return n
     return len(items) if stop is None else stop

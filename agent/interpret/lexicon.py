@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Literal
@@ -30,6 +31,7 @@ class Group(_Data):
     concepts: tuple[str, ...]
     phrases: tuple[str, ...] = ()
     nouns: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
     comparator: Comparator | None = None
     superlative: bool = False
     marker: bool = False
@@ -113,6 +115,22 @@ class Lexicon(_Data):
     def longest(self) -> int:
         """Words of the longest phrase."""
         return max(map(len, [*self.groups_of, *self.fillers_of, *self.unit_of]))
+
+    @cached_property
+    def patterns(self) -> tuple[tuple[re.Pattern[str], Group], ...]:
+        """Patterns of whole words, each with its group."""
+        return tuple((re.compile(f"(?:{one})(?= |$)"), group) for group in self.group for one in group.patterns)
+
+    def patterned(self, texts: Sequence[str]) -> dict[int, tuple[int, Group]]:
+        """Where patterns match the words of a sentence, the longest first: one past the last word, and the group."""
+        found: dict[int, tuple[int, Group]] = {}
+        for at in range(len(texts)):
+            rest = " ".join(texts[at:])
+            told = [(len(match.group(0).split()), group) for one, group in self.patterns if (match := one.match(rest))]
+            if told:
+                size, group = max(told, key=lambda one: one[0])
+                found[at] = (at + size, group)
+        return found
 
     def dimension(self, unit: str | None) -> str | None:
         """What a unit measures, or None for no unit and for units that are none (ratios, counts)."""

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from agent.interpret.categories import category
 from agent.interpret.compare import Comparison, compared, number_fits
 from agent.interpret.meaning import Meaning, Slot
 from agent.interpret.refusals import means_another_thing, nothing_fits, problem_of
 from agent.interpret.slots import Assigned, Assignment, Unresolved, assign, resolve
+from agent.interpret.sole_organ import sole_organ
 from agent.query import Kind, Query, load_kinds
 from tools.ontology import is_pair, load_ontology
 
@@ -123,7 +125,11 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
         ]  # fmt: skip
         if not alternatives or ("EITHER" in spoken and not _of_any_side(kind, slots)):
             continue
-        assigned = assign(kind, slots, spoken | {"EACH"} if both and _each_side(kind, meaning) else spoken)
+        # "Is the steatosis severe?" may be about an organ that is not graded; what asks for the grade is not.
+        named = slots if slots or meaning.slots or meaning.categories else sole_organ(kind)
+        if kind.structures.vessel and alternatives == [frozenset({"EXISTS"})] and not _spared(meaning):
+            continue
+        assigned = assign(kind, named, spoken | {"EACH"} if both and _each_side(kind, meaning) else spoken)
         if assigned is not None and meaning.negated and len(assigned.types) > 1:
             continue  # "is it a PNET and not a PDAC?"
         if assigned is None or not _types_fit(kind, meaning, alternatives, assigned, which):
@@ -144,9 +150,24 @@ def _types_fit(
         return bool(assigned.types) or any(alt - {"LARGEST"} for alt in alternatives)
     if not kind.structures.choices:
         return True
+    if not _choices_hold(kind, meaning):
+        return False
     if not assigned.types:
         return any(alternatives) and (meaning.asks != "yesno" or bool(meaning.categories))
     return bool(max(alternatives, key=len)) or meaning.asks in {"yesno", "name"} or which or len(assigned.types) > 1
+
+
+def _choices_hold(kind: Kind, meaning: Meaning) -> bool:
+    """Whether the lesion types that adjectives name ("ductal", "cystic") are answers of this kind."""
+    known = load_ontology().lesion_types
+    named = [name for one in meaning.categories if (name := one.replace(" ", "_")) in known]
+    general = {above for choice in kind.structures.choices for above in load_ontology().ancestors(choice)}
+    return general.issuperset(named)
+
+
+def _spared(meaning: Meaning) -> bool:
+    """Whether a vessel is asked to be free of a tumour, which is to touch none of it."""
+    return any(item.text.split()[0] in {"free", "clear", "devoid"} and item.group for item in meaning.items)
 
 
 def _of_any_side(kind: Kind, slots: Sequence[Slot]) -> bool:
@@ -173,7 +194,9 @@ def _each_side(kind: Kind, meaning: Meaning) -> bool:
 def _may_be_bare(meaning: Meaning, slots: Sequence[Slot], elliptical: bool) -> bool:
     """Whether a lesion's name alone is a question ("liver metastases?"), which "what is the lesion" is not."""
     named = [slot for slot in slots if slot.role == "structure"]
-    apart = any(b.at != a.end and not b.joined for a, b in pairwise(named))
+    single = len(named) == 2 and len(named[1].ids) == 1 and not meaning.chosen
+    marks = {item.start for item in meaning.items if single and item.is_filler("mark")}
+    apart = any(set(range(a.end, b.at)) - marks and not b.joined for a, b in pairwise(named))
     wordless = meaning.given is None and not meaning.implied - {"PLURAL"} and not elliptical
     no_volume = not any("volume" in item.text.split() for item in meaning.items if item.role == "structure")
     return wordless and no_volume and not (meaning.request or meaning.led or apart) and len(named) == len(slots)
@@ -187,6 +210,8 @@ def _form_fits(kind: Kind, meaning: Meaning, which: bool) -> bool:
     )
     if (meaning.negated or meaning.denials) and form != "boolean" and not (worded and len(meaning.categories) < 2):
         return False
+    if "HOW_MUCH" in meaning.implied and form != "number":
+        return False  # "how many Hounsfield units darker …"
     if meaning.asks == "value":
         return form != "boolean" and (
             form != "name" or which or bool(meaning.concepts() & {"SAME", "COMPARE"}) or worded
@@ -224,7 +249,7 @@ def _query(candidate: _Candidate, structures: tuple[str, ...], meaning: Meaning,
     return Query(
         kind=candidate.kind.id,
         structures=structures,
-        unit=None if thresholds else meaning.unit,
+        unit=None if thresholds or candidate.kind.answer.unit == "1" else meaning.unit,
         comparator=candidate.comparison.comparator,
         threshold=meaning.value if thresholds else None,
         upper=meaning.upper if thresholds else None,
@@ -243,4 +268,5 @@ def _wanted(candidate: _Candidate, meaning: Meaning) -> str | None:
     if "SAME" in meaning.concepts() and any(g.comparator and not g.superlative for g in meaning.groups):
         return None
     named = (*meaning.categories, *candidate.types)
-    return named[0] if len(named) == 1 and meaning.asks in {"yesno", None} else None
+    alike = len({category(one) for one in named}) == 1
+    return named[0] if alike and meaning.asks in {"yesno", None} else None

@@ -76,8 +76,8 @@ def placed(slots: Sequence[Slot], need: StructureNeed, concepts: frozenset[str])
     if not organs:
         return tuple(lesions)
     if not lesions:
-        speaks = concepts & {"BURDEN", "BURDENED", "PERCENT", "FILLED"}
-        if not need.lesions or not speaks or ("BURDEN" not in concepts and "BURDENED" not in concepts):
+        speaks = concepts & {"BURDEN", "BURDENED", "OF_LESIONS"}
+        if not need.lesions or not speaks:
             return None
         return tuple(_moved(slot, "lesion") for slot in organs)
     if any(load_ontology().get(i).kind not in _HOSTS for slot in organs for i in slot.ids):

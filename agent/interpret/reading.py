@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from agent.interpret.frames import frames
 from agent.interpret.items import Item
 from agent.interpret.lexicon import Lexicon, Phrase, load_lexicon
 from agent.interpret.numbers import number_at, range_at
 from agent.interpret.places import is_lesion
 from agent.interpret.rephrase import which_one
 from agent.interpret.scan_words import Token, as_number
-from agent.interpret.short_names import listed_segments, short_names
+from agent.interpret.short_names import halved_segments, listed_lobes, listed_segments, short_names, whole_pancreas
 from agent.interpret.stages import Found, stages
 from tools.ontology import Mention, Ontology, load_ontology
 from tools.text import words
 
 _MASKED = "\0"
+_SHORTENED = {"panc": "pancreatic", "pancr": "pancreatic", "seg": "segment", "segm": "segment", "segs": "segments"}
 _STAGING = re.compile(r"t[1-4]")
 
 
@@ -42,25 +44,37 @@ def user_names(available: Collection[str]) -> dict[Phrase, str]:
 def read(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
     """The items of a sentence, in order; together they cover every word once."""
     lexicon, texts = load_lexicon(), which_one(_spelled_out([token.text for token in tokens]))
-    masked = _masked(texts, lexicon, names)
+    texts = halved_segments(texts, lambda at: tokens[at].end == tokens[at + 1].start)
+    framing = frames(texts)
+    if (parts := whole_pancreas(texts)) is not None:
+        texts[parts[0]] = "pancreas"
+        framing[parts[0] + 1] = parts[1]
+    patterned = {
+        at: (end, group) for at, (end, group) in lexicon.patterned(texts).items()
+        if not any(begin < end and at < stop for begin, stop in framing.items())
+    }  # fmt: skip
+    spans = [*framing.items(), *((at, end) for at, (end, group) in patterned.items() if group.mask)]
+    masked = _masked(texts, lexicon, names) | {n for at, end in spans for n in range(at, end)}
     first = _mentions(load_ontology(), texts, masked)
     lesion = min((at for at, item in first.items() if any(map(is_lesion, item.structures))), default=None)
     staged = stages(tokens, lesion)
     answers = _answers(texts, lexicon, lesion)
     masked |= answers | {n for at, (end, _) in staged.items() for n in range(at, end)}
     mentions = _mentions(load_ontology(), texts, masked) if staged or answers else first
-    for begin, (end, ident) in listed_segments(texts).items():
+    for begin, (end, ident) in (listed_segments(texts) | listed_lobes(texts)).items():
         mentions = {at: item for at, item in mentions.items() if item.end <= begin or at >= end}
         mentions[begin] = Item("structure", begin, end, " ".join(texts[begin:end]), (ident,))
     names = {**_regions(texts, mentions), **names}
-    around = _around(texts, lexicon)
+    around = _around(texts, lexicon) | {c for _, group in patterned.values() for c in group.concepts}
     items: list[Item] = []
     at = 0
     while at < len(texts):
         found = (
-            _staged(texts, at, staged)
+            _framing(texts, at, framing, lexicon)
+            or _staged(texts, at, staged)
             or _named(texts, at, names, mentions)
             or mentions.get(at)
+            or (_staged(texts, at, patterned) if _phrase_end(texts, at, lexicon) < patterned.get(at, (0,))[0] else None)
             or _counting(texts, at, lexicon)
             or range_at(texts, at, lexicon)
             or number_at(texts, at, lexicon)
@@ -73,13 +87,23 @@ def read(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
 
 
 def _answers(texts: Sequence[str], lexicon: Lexicon, lesion: int | None) -> set[int]:
-    """Words that name a possible answer after a lesion was named, and no further lesion."""
+    """Words that name a possible answer, of several or after a lesion was named, and no further lesion."""
     if lesion is None:
         return set()
-    return {
-        n for at in range(lesion + 1, len(texts)) for end in range(at + 1, min(at + lexicon.longest, len(texts)) + 1)
-        if (group := lexicon.groups_of.get(tuple(texts[at:end]))) is not None and group.answer for n in range(at, end)
-    }  # fmt: skip
+    found = [
+        (at, end, group.category)
+        for at in range(len(texts)) for end in range(at + 1, min(at + lexicon.longest, len(texts)) + 1)
+        if (group := lexicon.groups_of.get(tuple(texts[at:end]))) is not None and group.answer
+    ]  # fmt: skip
+    several = len({category for _, _, category in found}) > 1
+    return {n for at, end, _ in found if several or at > lesion for n in range(at, end)}
+
+
+def _framing(texts: Sequence[str], at: int, framing: Mapping[int, int], lexicon: Lexicon) -> Item | None:
+    if at not in framing:
+        return None
+    text = " ".join(texts[at : framing[at]])
+    return Item("filler", at, framing[at], text, fillers=lexicon.fillers_of[("please",)])
 
 
 def _staged(texts: Sequence[str], at: int, staged: Found) -> Item | None:
@@ -119,6 +143,8 @@ def _spelled_out(texts: list[str]) -> list[str]:
     """Sides as radiologists shorten them: "rt", "lt" anywhere, "R" and "L" only in front of what has sides."""
     ontology = load_ontology()
     for at, text in enumerate(texts):
+        if text in _SHORTENED and at + 1 < len(texts):
+            texts[at] = _SHORTENED[text]
         if text in {"rt", "lt"}:
             texts[at] = "right" if text == "rt" else "left"
         elif text in {"r", "l"} and at + 1 < len(texts) and (at == 0 or as_number(texts[at - 1]) is None):
@@ -134,6 +160,9 @@ def _masked(texts: Sequence[str], lexicon: Lexicon, names: Mapping[Phrase, str])
     masked: set[int] = set()
     at = 0
     while at < len(texts):
+        if texts[at] == "focal" and at + 1 < len(texts) and texts[at + 1] in {"abnormality", "abnormalities"}:
+            at += 2  # a lesion, unlike "abnormalities" by themselves
+            continue
         length = next(
             (
                 n
@@ -188,6 +217,12 @@ def _named(texts: Sequence[str], at: int, names: Mapping[Phrase, str], mentions:
         if tuple(texts[at:end]) == phrase and not (at in mentions and mentions[at].end > end):
             return Item("structure", at, end, " ".join(phrase), (names[phrase],))
     return None
+
+
+def _phrase_end(texts: Sequence[str], at: int, lexicon: Lexicon) -> int:
+    """One past the longest concept phrase that begins here."""
+    sizes = range(min(lexicon.longest, len(texts) - at), 0, -1)
+    return at + next((size for size in sizes if tuple(texts[at : at + size]) in lexicon.groups_of), 0)
 
 
 def _around(texts: Sequence[str], lexicon: Lexicon) -> set[str]:

@@ -9,12 +9,18 @@ from agent.interpret.meaning import Meaning, Slot
 from agent.interpret.slots import Assignment
 from tools.ontology import load_ontology
 
+_RATIO_OF = {"liver": "liver", "l": "liver", "pancreas": "pancreas", "p": "pancreas"}
 _WHERE = frozenset({"SLICE", "DEPTH"})
 _EXTENTS = frozenset({"DIAMETER", "LONG_AXIS", "SHORT_AXIS", "SIZE", "VOLUME"})
 
 
 def problem_of(meaning: Meaning) -> str | None:
     """What makes a clause unanswerable whatever its kind."""
+    halves = [word for word in meaning.unknown if word in {"iva", "ivb", "4 a", "4 b"}]
+    if halves and len(halves) == len(meaning.unknown):
+        return f'Segment 4 of the liver is known as a whole only, not its part "{halves[0]}"'
+    if _another_ratio(meaning):
+        return "It is to rest on the attenuation of another organ"
     if meaning.unknown:
         quoted = ", ".join(f'"{word}"' for word in meaning.unknown)
         return f"I don't know what {quoted} means here"
@@ -34,6 +40,14 @@ def problem_of(meaning: Meaning) -> str | None:
     ):
         return '"over" may stand for a ratio or for "more than"'
     return None
+
+
+def _another_ratio(meaning: Meaning) -> bool:
+    """Whether "by the liver/spleen ratio" stands beside another organ than the one that the ratio is of."""
+    asked = {i for slot in meaning.slots for i in slot.ids}
+    grounds = [item for item in meaning.items if item.group and item.group.concepts == ("HU_BASED",)]
+    told = {organ for item in grounds for word in item.text.split() if (organ := _RATIO_OF.get(word))}
+    return bool(told) and bool(asked & {"liver", "pancreas"}) and not told & asked
 
 
 def _two_asked(meaning: Meaning) -> bool:

@@ -59,6 +59,8 @@ def _sense(item: Item, n: int, items: Sequence[Item], concepts: Counter[str]) ->
 def _filler_role(filler: Filler, item: Item, n: int, items: Sequence[Item]) -> str:
     following = items[n + 1] if n + 1 < len(items) else None
     if filler.role == "pronoun":
+        if item.text == "itself" and n and items[n - 1].role == "structure":
+            return "article"  # "the colon itself"
         determines = following is not None and (following.role == "structure" or following.is_filler("scan"))
         if item.text in {"this", "that", "these", "those", "their"} and determines:
             return "article"
@@ -85,7 +87,7 @@ def without_lead(items: Sequence[Item]) -> tuple[list[Item], bool]:
 def slots_of(kept: Sequence[Sensed]) -> tuple[Slot, ...]:
     """Places of structures, in order."""
     slots: list[Slot] = []
-    linked, gap, related, relating = False, False, False, False
+    linked, gap, related, relating, than = False, False, False, False, False
     for item, role in kept:
         relating = relating or (item.group is not None and item.group.relates)
         if role in {"structure", "side", "pronoun"} or (role == "concept" and item.structures):
@@ -103,8 +105,11 @@ def slots_of(kept: Sequence[Sensed]) -> tuple[Slot, ...]:
             related = True
         elif item.text in _RELATING or (item.group and (item.group.marker or item.group.relates)):
             related = gap = True
+            than = than or bool(item.group and item.group.marker)
         elif role == "concept" and item.group and set(item.group.concepts) <= _QUANTITIES:
             continue
+        elif role == "aux" and than and slots:
+            related = gap = True  # "how much darker than the liver is the lesion?"
         elif role not in {"article", "preposition", "polite", "mark"}:
             gap = True
     return tuple(slots)

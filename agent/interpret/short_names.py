@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from agent.interpret.lexicon import Phrase
@@ -10,6 +11,12 @@ from tools.ontology import load_ontology
 from tools.text import words
 
 _SMALL = frozenset({"of", "the", "region"})
+_SIDES = frozenset({"left", "right"})
+_JOINTS = frozenset({"and", "or", "vs", "versus", ",", "/", "to", "with"})
+_LIVER_LOBE = re.compile(r"(left|right) (?:(?:hepatic|liver) lobes?|lobes? of the liver)\b")
+_FOURTH = ("segment 4", "segments 4", "segment iv", "s4", "siv")
+_ANYWHERE = frozenset({"any", "there", "evidence"})
+_ONE_OF = frozenset({"which", "where", "more", "most", "than", "largest", "biggest", "main", "dominant", "each", "all"})
 _ROMAN = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii")
 
 
@@ -42,6 +49,48 @@ def listed_segments(texts: Sequence[str]) -> dict[int, tuple[int, str]]:
         if len([begin for begin in found if begin >= at]) < 2:
             found.pop(at, None)
     return found
+
+
+def listed_lobes(texts: Sequence[str]) -> dict[int, tuple[int, str]]:
+    """Both lobes of the liver in a list that names the liver once ("left and right hepatic lobe")."""
+    for at, text in enumerate(texts):
+        joint = at + 1
+        if text not in _SIDES or joint >= len(texts) or texts[joint] not in _JOINTS:
+            continue
+        second = joint + 2 if texts[joint + 1 : joint + 2] == ["the"] else joint + 1
+        told = " ".join(texts[second:])
+        named = _LIVER_LOBE.match(told)
+        if named and named.group(1) != text:
+            end = second + len(named.group(0).split())
+            return {at: (joint, f"liver_{text}_lobe"), second: (end, f"liver_{named.group(1)}_lobe")}
+    return {}
+
+
+def whole_pancreas(texts: Sequence[str]) -> tuple[int, int] | None:
+    """Where a question whether there is something anywhere lists all parts of the pancreas ("head, body or tail").
+
+    "Which of head, body and tail …" asks for one of them.
+    """
+    if not _ANYWHERE & set(texts) or _ONE_OF & set(texts):
+        return None
+    plain = [(n, text) for n, text in enumerate(texts) if text not in _JOINTS | {"of", "the", "in", "pancreatic"}]
+    for (first, a), (_, b), (last, c) in zip(plain, plain[1:], plain[2:], strict=False):
+        if {a, b, c} == {"head", "body", "tail"}:
+            begin = first - 1 if first and texts[first - 1] == "pancreatic" else first
+            behind = next((n for n in range(last + 1, min(last + 4, len(texts))) if texts[n] == "pancreas"), None)
+            if behind is not None:
+                return begin, behind + 1
+            return (begin, last + 1) if begin < first else None
+    return None
+
+
+def halved_segments(texts: list[str], touching: Callable[[int], bool]) -> list[str]:
+    """Words in which the "a" of "segment 4a" is no article: nothing tells the halves of segment 4 apart."""
+    for at in range(1, len(texts)):
+        four = " ".join(texts[max(at - 2, 0) : at]).endswith(_FOURTH)
+        if four and texts[at] in {"a", "b"} and touching(at - 1):
+            texts[at] = f"iv{texts[at]}"
+    return texts
 
 
 def _segment(text: str) -> str | None:

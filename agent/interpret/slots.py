@@ -22,8 +22,9 @@ from agent.query import Kind, StructureNeed
 from tools.ontology import is_pair, load_ontology
 
 Assignment = tuple[tuple[str, ...], ...]
+_NO_HOSTS = frozenset({"vessel", "finding"})
 _TOGETHER = frozenset({"TOTAL", "SUM"})
-_COMPARING = frozenset({"THAN", "WHICH", "RATIO", "DIFFERENCE", "EXCEEDS"})
+_COMPARING = frozenset({"THAN", "WHICH", "RATIO", "DIFFERENCE", "EXCEEDS", "COMPARE", "SAME", "MINUS", "ASYMMETRY"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ def resolve(meaning: Meaning, before: Sequence[str]) -> tuple[Slot, ...] | Unres
     """
     named = [slot for slot in meaning.slots if slot.role == "structure"]
     found: list[Slot] = []
+    if (narrowed := _on_its_side(meaning, named)) is not None:
+        return narrowed
     for slot in meaning.slots:
         if slot.role not in {"pronoun", "side"}:
             filled: Slot | Unresolved = slot
@@ -52,6 +55,20 @@ def resolve(meaning: Meaning, before: Sequence[str]) -> tuple[Slot, ...] | Unres
             return filled
         found.append(filled)
     return _without_repeats(found)
+
+
+def _on_its_side(meaning: Meaning, named: Sequence[Slot]) -> tuple[Slot, ...] | None:
+    """The one pair that a question names, on the side that follows it ("nephromegaly on the left?")."""
+    sides = [slot for slot in meaning.slots if slot.role == "side"]
+    if len(sides) != 1 or len(named) != 1 or len(meaning.slots) != 2 or len(named[0].ids) != 1:
+        return None
+    if sides[0].at < named[0].end or sides[0].ids == ("both",) or meaning.concepts() & _COMPARING or meaning.chosen:
+        return None
+    pair, side = load_ontology().get(named[0].ids[0]), sides[0].ids[0]
+    ident = on_side(pair.id, side) if pair.side is None else None
+    between = [item for item in meaning.items if named[0].end <= item.start < sides[0].at]
+    beside = all(item.role == "filler" and not item.is_filler("joint", "pronoun") for item in between)
+    return (replace(named[0], ids=(ident,), end=sides[0].end),) if ident and beside else None
 
 
 def _pronoun(slot: Slot, earlier: Sequence[Slot], before: Sequence[str]) -> Slot | Unresolved:
@@ -236,6 +253,8 @@ def _allowed(kind: Kind, ids: Sequence[str]) -> bool:
         return False
     for ident in ids:
         one = ontology.get(ident)
+        if one.organ and ontology.get(one.organ).kind in _NO_HOSTS:
+            return False  # "is the artery free of tumour?" asks whether a tumour touches it
         if need.kinds and one.kind not in need.kinds:
             return False
         if need.types and one.lesion_type and not any(related_type(one.lesion_type, kind) for kind in need.types):

@@ -22,6 +22,10 @@ _CHOICE = frozenset({
 })  # fmt: skip
 _LISTED = re.compile(r"^\S+( \S+)? (in|of|within|inside) .*\b(and|or)\b")
 _OF = re.compile(r"\b(in|within|inside)\b.*\b(and|or) of\b")
+_TISSUE = frozenset({
+    "parenchyma", "parenchymal", "tissue", "surrounding", "background", "uninvolved", "healthy", "adjacent",
+    "remaining",
+})  # fmt: skip
 _LOBES = ("liver_left_lobe", "liver_right_lobe")
 _EITHER = re.compile(r"\b(left|right) or (in )?(the )?(left|right)\b")
 _LOBE = re.compile(r"\blobes?\b")
@@ -84,6 +88,19 @@ def shared(kept: Sequence[Sensed], slots: Sequence[Slot], groups: Sequence[Group
             found.append(slot)
             unclear = unclear or bool(spoken & _CHOICE) or _OF.search(item.text if item else "") is not None
     return tuple(found), unclear
+
+
+def in_its_organ(kept: Sequence[Sensed], slots: tuple[Slot, ...], groups: Sequence[Group]) -> tuple[Slot, ...]:
+    """The tumour of an organ where "tumour minus parenchyma" names the organ whose tissue it is compared with."""
+    ontology = load_ontology()
+    attenuation = any({"HU", "DENSER", "LESS_DENSE"} & set(group.concepts) for group in groups)
+    tissue = any(item.text in _TISSUE and role in {"article", "scan"} for item, role in kept)
+    if not (attenuation and tissue) or len(slots) != 2 or any(len(slot.ids) != 1 for slot in slots):
+        return slots
+    first, second = (ontology.get(slot.ids[0]) for slot in slots)
+    if first.kind != "lesion" or first.organ is not None or second.kind != "organ":
+        return slots
+    return (replace(slots[0], ids=(ontology.lesion_id(first.lesion_type or first.id, second.id),)), slots[1])
 
 
 def in_lobes(kept: Sequence[Sensed], slots: tuple[Slot, ...], groups: Sequence[Group]) -> tuple[Slot, ...]:

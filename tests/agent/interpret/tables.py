@@ -12,6 +12,7 @@ UNDERSTOOD = (
     "understood_benchmark.txt",
     "understood_tumours.txt",
     "understood_paraphrases.txt",
+    "understood_widened.txt",
 )
 AVAILABLE = ("GTV", "label_3", "my_structure")
 
@@ -33,7 +34,7 @@ def understood() -> list[tuple[str, tuple[str, ...]]]:
 
 def refused() -> list[str]:
     """Questions that must not be understood."""
-    return _lines("refused.txt")
+    return [*_lines("refused.txt"), *_lines("refused_widened.txt")]
 
 
 def heading(entry: Query | NotUnderstood) -> str:
