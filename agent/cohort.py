@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,10 +17,12 @@ import pydantic
 from pydantic import BaseModel, ConfigDict
 
 from agent.cases import CaseFiles, open_case
+from agent.cells import plain_cell
 from agent.engine import Engine
-from agent.errors import SeriesChoiceError, TumorTraceError, UsageError
+from agent.errors import ModelUnavailable, SeriesChoiceError, TumorTraceError, UsageError
 from agent.files import atomic_write
 from agent.models.embedded import EmbeddedReasoner
+from agent.models.protocol import ReasoningModel
 from agent.patient import parse_patient
 from agent.report_model import Report
 from agent.settings import Settings
@@ -30,8 +31,6 @@ from tools.types import content_hash
 
 MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 _COLUMNS = (
     "case", "scan", "labels", "question", "class_map", "phase", "series", "options", "patient", "prior", "prior_labels",
 )  # fmt: skip
@@ -68,12 +67,13 @@ class Job(BaseModel):
     prior: Path | None = None
     prior_labels: tuple[Path, ...] = ()
 
-    def key(self) -> str:
-        """Hash of the row and of the size and time of the files that it names."""
+    def key(self, model: str = EmbeddedReasoner.name) -> str:
+        """Hash of the row, of the size and time of the files that it names, and of the model that is asked."""
         maps = [Path(name) for name in self.class_map if name is not None]
         before = [self.prior] if self.prior is not None else []
         files = [_stamp(path) for path in (self.scan, *self.labels, *maps, *before, *self.prior_labels)]
-        return content_hash([self.model_dump(mode="json"), files])[:16]
+        other = [] if model == EmbeddedReasoner.name else [model]
+        return content_hash([self.model_dump(mode="json"), files, *other])[:16]
 
 
 class Result(BaseModel):
@@ -180,27 +180,32 @@ def _parts(cell: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in cell.split("|") if part.strip())
 
 
-def run_job(job: Job, out: Path, settings: Settings) -> Result:
+def run_job(job: Job, out: Path, settings: Settings, model: ReasoningModel) -> Result:
     """Run one job; what the user did wrong becomes a failed result, anything else surfaces.
+
+    A model whose server stays away surfaces too: the jobs to come would only wait for it one after another.
 
     Args:
         job: the job.
         out: folder of the cohort.
         settings: settings of the program.
+        model: the reasoning model.
     """
-    key = job.key()
+    key = job.key(model.name)
     folder = out / "cases" / key
     try:
         case_settings = CaseSettings(phase=job.phase, patient=parse_patient(job.patient))
         before = CaseFiles(job.prior, job.prior_labels) if job.prior is not None else None
         case = open_case(CaseFiles(job.scan, job.labels, job.class_map, job.series, case_settings, before))
-        made, _ = Engine(settings, EmbeddedReasoner()).ask(case, job.question, options=job.options, out=folder)
+        made, _ = Engine(settings, model).ask(case, job.question, options=job.options, out=folder)
         result = _result(job, key, made)
     except SeriesChoiceError:
         # The message lists series by their UIDs, which identify: they belong on a terminal, not into a table.
         why = "The scan holds several series, or not the one named: give its UID in the column series."
         result = Result(case=job.case, key=key, outcome="failed", question=job.question, error=why)
     except TumorTraceError as error:
+        if isinstance(error, ModelUnavailable) and not error.refused:
+            raise
         result = Result(case=job.case, key=key, outcome="failed", question=job.question, error=str(error))
     atomic_write(_result_path(out, key), result.model_dump_json(indent=1) + "\n")
     return result
@@ -212,6 +217,7 @@ def run_cohort(
     settings: Settings,
     *,
     pool: Pool = one_after_another,
+    model: ReasoningModel | None = None,
     progress: Callable[[int, int], None] = lambda finished, planned: None,
 ) -> list[Result]:
     """Run all jobs that are not finished; ``results.csv`` is brought up to date after each.
@@ -221,20 +227,22 @@ def run_cohort(
         out: folder of the cohort.
         settings: settings of the program.
         pool: how the jobs are spread.
+        model: the reasoning model of all runs; the embedded one if there is none.
         progress: told of finished and planned jobs.
 
     Returns:
         One result per job, in the order of the manifest.
     """
     (out / "cases").mkdir(parents=True, exist_ok=True)
+    chosen = model or EmbeddedReasoner()
     known: dict[str, Result] = {}
     for job in jobs:
-        result = _finished(out, job)
+        result = _finished(out, job, chosen.name)
         if result is not None:
             known[job.case] = result
     todo = [job for job in jobs if job.case not in known]
     progress(len(known), len(jobs))
-    for result in pool(todo, lambda job: run_job(job, out, settings)):
+    for result in pool(todo, lambda job: run_job(job, out, settings, chosen)):
         known[result.case] = result
         _write_results(out, [known[job.case] for job in jobs if job.case in known])
         progress(len(known), len(jobs))
@@ -247,8 +255,8 @@ def _result_path(out: Path, key: str) -> Path:
     return out / "cases" / f"{key}.json"
 
 
-def _finished(out: Path, job: Job) -> Result | None:
-    path = _result_path(out, job.key())
+def _finished(out: Path, job: Job, model: str) -> Result | None:
+    path = _result_path(out, job.key(model))
     try:
         result = Result.model_validate_json(path.read_bytes())
     except (FileNotFoundError, pydantic.ValidationError):
@@ -276,15 +284,8 @@ def _write_results(out: Path, results: Iterable[Result]) -> None:
     writer.writeheader()
     for result in results:
         row = result.model_dump()
-        writer.writerow({name: _plain(cell) for name, cell in row.items()})
+        writer.writerow({name: plain_cell(cell) for name, cell in row.items()})
     atomic_write(out / "results.csv", text.getvalue())
-
-
-def _plain(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay what they are."""
-    if not isinstance(cell, str) or not cell.startswith(_FORMULA) or _NUMBER.fullmatch(cell):
-        return cell
-    return f"'{cell}"
 
 
 def _stamp(path: Path) -> list[list[str | int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import JsonValue
 
-from agent.errors import IntegrityError, UsageError
+from agent.errors import IntegrityError, ModelUnavailable, UsageError
 from agent.graph import build_graph
 from agent.local_only import nothing_sent
 from agent.models.protocol import ReasoningModel
+from agent.models.usage import Usage
 from agent.query import Query
 from agent.report_model import Report
 from agent.runs import RunFolder, Runs
@@ -34,10 +35,12 @@ _STATE_MODULES = {
     "agent.state": (
         "Request", "Task", "Ref", "Target", "Claim", "PathologyClaim", "Conclusion", "Objection", "RunState",
     ),
+    "agent.models.usage": ("Usage",),
     "agent.query": ("Query", "NotUnderstood"),
     "agent.report_model": ("Binding", "Verdict"),
     "tools.types": ("Evidence", "State"),
 }  # fmt: skip
+_AWAY = "the model's server did not answer"
 # Only these types are ever made from a checkpoint.
 _STATE_TYPES = [(module, name) for module, names in _STATE_MODULES.items() for name in names]
 
@@ -105,14 +108,16 @@ class Engine:
                 _check_same(folder, about)
                 trace.append(Kind.RUN_RESUME, {"version": version("tumortrace")})
             services = Services(
-                case, self.model, Store(self.settings.cache), trace, self.settings, self.progress, self.profile
-            )
+                case, self.model, Store(self.settings.cache), trace, self.settings, self.progress, self.profile,
+                before=worked(folder),
+            )  # fmt: skip
             try:
                 state = self._run(folder, request, services)
             except Exception as error:
                 # An unexpected error surfaces; the record says that it ended the run, which can be resumed.
                 with suppress(OSError, ValueError):  # a full disk, or a record that has its end already
-                    trace.finish("failed", {}, f"unexpected {type(error).__name__}")
+                    away = isinstance(error, ModelUnavailable)
+                    trace.finish("failed", {}, _AWAY if away else f"unexpected {type(error).__name__}")
                 runs.set_status(folder.id, "failed")
                 raise
         made = Report.model_validate_json(folder.report_json.read_bytes())
@@ -129,6 +134,9 @@ class Engine:
             config = run_config(folder, self.settings)
             begun = graph.get_state(config)
             start = None if begun.next else RunState(run_id=folder.id, request=request)
+            # A resumed run goes on counting what its model takes.
+            spent = begun.values.get("usage", Usage())
+            services = replace(services, model=self.model.begin(spent))
             values = graph.invoke(start, config, context=services, durability="sync")
         return RunState.model_validate(values)
 
@@ -173,6 +181,9 @@ def run_start(
             "model": model.name,
             "max_rounds": settings.max_rounds,
             "max_tool_calls": settings.max_tool_calls,
+            "max_model_tokens": settings.max_model_tokens,
+            "max_seconds": settings.max_seconds,
+            "min_agreement": settings.min_agreement,
             "phase": case.settings.phase,
             "prefer": list(case.settings.prefer),
             "patient": dict(case.settings.patient),
@@ -203,6 +214,17 @@ def _ended(folder: RunFolder) -> bool:
     for event in read_events(folder.trace):
         last = event
     return isinstance(last, Event) and last.kind == Kind.RUN_END and last.data.get("status") not in RESUMABLE
+
+
+def worked(folder: RunFolder) -> float:
+    """Seconds that a run took so far by its trace, without those in which it was interrupted."""
+    found, last = 0.0, None
+    for event in read_events(folder.trace):
+        if isinstance(event, Event):
+            if last is not None and event.kind not in {Kind.RUN_RESUME, Kind.RECOVERED}:
+                found += max(0.0, (event.when() - last).total_seconds())
+            last = event.when()
+    return found
 
 
 def _check_untouched(folder: RunFolder, key: bytes | None) -> None:

@@ -6,6 +6,7 @@
     │   ├── SeriesChoiceError          several DICOM series: the user has to choose one
     │   ├── LabelsError                the label map is broken, unnamed, or does not fit the scan
     │   └── UsageError                 options that contradict each other, unknown names
+    ├── ModelUnavailable      exit 2   the model's server is away, overloaded, or does not take the request
     ├── IntegrityError        exit 1   a trace or a stored result is not what was written
     └── ToolError             (never reaches the user) a tool could not do its work; becomes evidence of failure
 
@@ -50,6 +51,19 @@ class LabelsError(InputError):
 
 class UsageError(InputError):
     """Options that contradict each other, or a name that does not exist."""
+
+
+class ModelUnavailable(TumorTraceError):  # noqa: N818 - a state of the server, not always a mistake
+    """The model's server is away, overloaded, or does not take the request; the run can be resumed.
+
+    Args:
+        message: the sentence for the user.
+        refused: whether the server was there and refused the request.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class IntegrityError(TumorTraceError):

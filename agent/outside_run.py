@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from langgraph.types import Command
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from agent.engine import Engine, checkpoints, run_config, run_start
 from agent.graph import build_graph
 from agent.local_only import nothing_sent
+from agent.models.usage import Usage
 from agent.outside import Outside
 from agent.report_model import Report
 from agent.runs import RunFolder
@@ -52,9 +52,9 @@ class OutsideRun:
         self._trace = TraceWriter.open(self.folder.trace, self.folder.id, resume=False, key=None)
         self._trace.append(Kind.RUN_START, run_start(self.folder, case, request, engine.settings, engine.model))
         store = Store(self.folder.folder / "cache")
-        self._services = replace(
-            Services(case, engine.model, store, self._trace, engine.settings, engine.progress, engine.profile),
-            outside=outside,
+        model = engine.model.begin(Usage())
+        self._services = Services(
+            case, model, store, self._trace, engine.settings, engine.progress, engine.profile, outside=outside
         )
 
     def advance(self, answers: Sequence[JsonValue] | None = None) -> Waiting | Report:

@@ -7,13 +7,14 @@ import re
 from agent.gates.validity import closure
 from agent.report_model import EvidenceOut, Picture, Report
 from agent.state import RunState
+from agent.telling import telling
 from agent.wording import target_name
 from tools.base import Case
 from tools.ontology import load_ontology
 from tools.overlay import axial_overlay
 from tools.structures import region
 from tools.types import Evidence, State
-from tools.volume import Region
+from tools.volume import LabelSet, Region
 
 MOST = 4
 """Pictures of a report; more would not be looked at."""
@@ -41,29 +42,7 @@ def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, byte
     cited = [ident for answer in report.answers for ident in answer.evidence] or [
         sentence.evidence[0] for sentence in (*report.impression, *report.findings) if sentence.evidence
     ]
-    shown: dict[int, dict[str, Region]] = {}
-    drawn: set[str] = set()
-    # One after another, so that what is told first is shown first.
-    for one in (found for ident in dict.fromkeys(cited) for found in closure(state, (ident,))):
-        earlier = one.quantity.startswith("prior_")  # its slices are those of another scan
-        if one.target in drawn or "+" in one.target or one.target == "scan" or earlier:
-            continue
-        # One lesion is shown with the others of its class, on its own slice.
-        structure = one.target.partition("#")[0]
-        mask = region(case.labels, structure)
-        if one.state is State.NOT_ASSESSED or mask is None or mask.voxels == 0:
-            continue
-        k = _slice(one, mask, state, case)
-        if k not in shown and len(shown) == MOST:
-            continue
-        drawn.add(one.target)
-        here = shown.setdefault(k, {})
-        # "tumor" beside "liver tumor" would be the same outline twice.
-        if not any(other.box == mask.box and other.voxels == mask.voxels for other in here.values()):
-            here[target_name(structure)] = mask
-        for lesion_name, lesion in _lesions_on(case, structure, k).items():
-            if not any(other.box == lesion.box and other.voxels == lesion.voxels for other in here.values()):
-                here.setdefault(lesion_name, lesion)
+    shown = _slices(cited, state, case, case.labels)
     images: dict[str, bytes] = {}
     for k, masks in shown.items():
         number = case.scan.orientation.file_slice(k)
@@ -79,6 +58,49 @@ def make_pictures(report: Report, state: RunState, case: Case) -> dict[str, byte
         for ident in ids:
             report.evidence[ident].artifact = f"images/{name}"
     return images
+
+
+def overlays(state: RunState, case: Case) -> list[bytes]:
+    """PNGs of the slices that a run is about, for a model that sees; what decides its questions comes first.
+
+    Args:
+        state: the run's state, with the evidence of this round.
+        case: the case.
+    """
+    if case.labels is None:
+        return []
+    decisive = [found.id for target in state.targets if (found := state.lookup(target.decisive)) is not None]
+    told = [claim.evidence[0] for claim in telling(state)] if state.request.question is None else []
+    shown = _slices([*decisive, *told], state, case, case.labels)
+    return [axial_overlay(case.scan, masks, k, title=", ".join(masks)) for k, masks in shown.items()]
+
+
+def _slices(cited: list[str], state: RunState, case: Case, labels: LabelSet) -> dict[int, dict[str, Region]]:
+    """Canonical index of each slice to show → the structures outlined on it, by the name shown."""
+    shown: dict[int, dict[str, Region]] = {}
+    drawn: set[str] = set()
+    # One after another, so that what is told first is shown first.
+    for one in (found for ident in dict.fromkeys(cited) for found in closure(state, (ident,))):
+        earlier = one.quantity.startswith("prior_")  # its slices are those of another scan
+        if one.target in drawn or "+" in one.target or one.target == "scan" or earlier:
+            continue
+        # One lesion is shown with the others of its class, on its own slice.
+        structure = one.target.partition("#")[0]
+        mask = region(labels, structure)
+        if one.state is State.NOT_ASSESSED or mask is None or mask.voxels == 0:
+            continue
+        k = _slice(one, mask, state, case)
+        if k not in shown and len(shown) == MOST:
+            continue
+        drawn.add(one.target)
+        here = shown.setdefault(k, {})
+        # "tumor" beside "liver tumor" would be the same outline twice.
+        if not any(other.box == mask.box and other.voxels == mask.voxels for other in here.values()):
+            here[target_name(structure)] = mask
+        for lesion_name, lesion in _lesions_on(case, structure, k).items():
+            if not any(other.box == lesion.box and other.voxels == lesion.voxels for other in here.values()):
+                here.setdefault(lesion_name, lesion)
+    return shown
 
 
 def _shown(masks: dict[str, Region], number: int) -> Evidence:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,8 @@ from langgraph.runtime import Runtime
 from pydantic import JsonValue
 
 from agent.chain import expand
+from agent.model_calls import asked
+from agent.models.usage import Usage
 from agent.query import NotUnderstood, Query, load_kinds
 from agent.rule_chain import all_rule_tasks
 from agent.services import Services
@@ -32,17 +33,22 @@ def plan(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     services = runtime.context
     number = state.round + 1
     services.trace.append(Kind.ROUND, {"round": number})
-    queries, targets = state.queries, state.targets
+    queries, targets, usage = state.queries, state.targets, state.usage
     tasks: dict[str, Task] = {}
     if number == 1:
-        queries, targets, tasks = _first_round(state, services)
+        queries, targets, tasks, usage = _first_round(state, services)
     for task in state.repairs:
         tasks.setdefault(task.id, task)
-    wished = services.model.plan(state.model_copy(update={"round": number, "queries": queries}))
+    with asked(services, "plan", number, usage) as use:
+        wished = services.model.plan(
+            state.model_copy(update={"round": number, "queries": queries, "targets": targets, "usage": usage})
+        )
     tasks = allowed(wished, {**state.tasks, **tasks}, services.settings.max_tool_calls)
     new = {ident: task for ident, task in tasks.items() if ident not in state.tasks}
     services.trace.append(Kind.PLAN, {"round": number, "tasks": [_told(task) for task in new.values()]})
-    return {"round": number, "queries": queries, "targets": targets, "tasks": new, "repairs": []}
+    return {
+        "round": number, "queries": queries, "targets": targets, "tasks": new, "repairs": [], "usage": use.usage,
+    }  # fmt: skip
 
 
 def allowed(wished: Sequence[Task], known: dict[str, Task], most: int) -> dict[str, Task]:
@@ -78,29 +84,20 @@ def _callable(task: Task) -> bool:
     return True
 
 
-def _first_round(state: RunState, services: Services) -> tuple[Queries, list[Target], dict[str, Task]]:
+def _first_round(state: RunState, services: Services) -> tuple[Queries, list[Target], dict[str, Task], Usage]:
     tasks: dict[str, Task] = {}
     targets: list[Target] = []
     if state.request.question is None:
-        return [], [], _everything(services.case.labels)
-    begin = time.perf_counter()
-    queries = services.model.interpret(state.request, labelled(services.case.labels))
-    services.trace.append(
-        Kind.MODEL_CALL,
-        {
-            "model": services.model.name,
-            "purpose": "interpret",
-            "seconds": round(time.perf_counter() - begin, 6),
-            "round": 1,
-            "result": [query.model_dump(mode="json") for query in queries],
-        },
-    )
+        return [], [], _everything(services.case.labels), state.usage
+    with asked(services, "interpret", 1, state.usage) as use:
+        queries = services.model.interpret(state.request, labelled(services.case.labels))
+        use.result = [query.model_dump(mode="json") for query in queries]
     for index, query in enumerate(queries):
         if isinstance(query, Query):
             chain, target = expand(index, query, load_kinds()[query.kind], lambda: _everything(services.case.labels))
             targets.append(target)
             tasks |= {task.id: task for task in chain if task.id not in tasks}
-    return queries, targets, tasks
+    return queries, targets, tasks, use.usage
 
 
 def labelled(labels: LabelSet | None) -> list[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from langgraph.runtime import Runtime
 
+from agent.model_calls import asked
+from agent.pictures import overlays
 from agent.services import Services
 from agent.state import Claim, Conclusion, PathologyClaim, RunState
-from agent.trace_schema import Kind
 
 LONGEST_CLAIM = 2**20
 LONGEST_CONCLUSION = 4 * 2**20
+_LONGEST_PROBLEM = 1000
 """Characters that a model may write; what is cut no longer says what its evidence says."""
 
 
@@ -28,7 +29,8 @@ def bounded(conclusion: Conclusion) -> Conclusion:
     if pathology is not None and len(pathology.model_dump_json()) > LONGEST_CLAIM:
         # Nothing that is true of a pathology is that long; an unfounded diagnosis stands for it before the critic.
         pathology = PathologyClaim(diagnosis="longer than the limit")
-    return Conclusion(claims=tuple(claims), pathology=pathology)
+    problem = conclusion.problem[:_LONGEST_PROBLEM] if conclusion.problem is not None else None
+    return conclusion.model_copy(update={"claims": tuple(claims), "pathology": pathology, "problem": problem})
 
 
 def _shortened(claim: Claim) -> Claim:
@@ -43,16 +45,7 @@ def _shortened(claim: Claim) -> Claim:
 def reason(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     """Ask the model to conclude from the evidence of this round."""
     services = runtime.context
-    begin = time.perf_counter()
-    conclusion = bounded(services.model.conclude(state))
-    services.trace.append(
-        Kind.MODEL_CALL,
-        {
-            "model": services.model.name,
-            "purpose": "conclude",
-            "seconds": round(time.perf_counter() - begin, 6),
-            "round": state.round,
-            "result": conclusion.model_dump(mode="json", exclude_defaults=True),
-        },
-    )
-    return {"conclusion": conclusion}
+    with asked(services, "conclude", state.round, state.usage) as use:
+        conclusion = bounded(services.model.conclude(state, lambda: overlays(state, services.case)))
+        use.result = conclusion.model_dump(mode="json", exclude_defaults=True)
+    return {"conclusion": conclusion, "usage": use.usage}

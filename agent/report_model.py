@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from agent.models.usage import Usage
 from tools.types import Scalar, State
 
 SCHEMA = "tumortrace.report/1"
@@ -114,13 +115,18 @@ class Picture(_Model):
 
 
 class Report(_Model):
-    """Everything that a run concluded, with the evidence for it."""
+    """Everything that a run concluded, with the evidence for it.
+
+    `open` says what of an unresolved run remained open; `usage` what its served model took, if it had one.
+    """
 
     schema_: str = Field(default=SCHEMA, alias="schema", serialization_alias="schema")
     run_id: str
     question: str | None
     status: Status
     rounds: int
+    open: list[str] = Field(default_factory=list)
+    usage: Usage | None = None
     answer: Answer | None
     answers: list[Answer] = Field(default_factory=list)
     findings: list[Sentence] = Field(default_factory=list)

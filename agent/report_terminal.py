@@ -40,6 +40,10 @@ def print_report(view: ReportView, console: Console) -> None:
         (f"  after {report.rounds} round{'s' if report.rounds != 1 else ''}. {view.status_meaning}", "dim"),
     )
     console.print(Padding(status, (0, 1)))
+    if view.usage:
+        console.print(Padding(Text(f"Model   {view.usage}", style="dim"), (0, 1)))
+    for text in report.open:
+        console.print(Padding(Text(f"• {_clean(text)}", style="dim"), (0, 2)))
     _sentences(console, "Impression", view.impression)
     if report.question is None:
         told = {item.id for item in report.findings if told_in_table(report, item.evidence)}

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from agent.lesion_types import type_name
 from agent.report_lesions import COLUMNS, LesionRow, lesion_rows
 from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence, Status, Verdict
+from agent.report_usage import usage_text
 from tools.types import Scalar, State
 from tools.units import number_text, symbol
 
@@ -130,6 +132,7 @@ class ReportView:
         self.pictures = [PictureView(p.path, p.caption, self.refs(p.evidence)) for p in report.pictures]
         self.lesion_columns = COLUMNS
         self.lesions: list[tuple[LesionRow, Ref]] = [(row, self._ref(row.evidence)) for row in lesion_rows(report)]
+        self.usage = usage_text(report.usage)
         self.pathology = _pathology(report)
         self.pathology_refs = self.refs(report.pathology.evidence) if report.pathology else []
         ordered = sorted(report.verdicts, key=lambda verdict: verdict.round)
@@ -278,12 +281,12 @@ def _pathology(report: Report) -> list[tuple[str, str]]:
     if found is None:
         return []
     rows = [
-        ("Diagnosis", found.diagnosis),
+        ("Diagnosis", type_name(found.diagnosis or "")),
         ("cT", found.ct),
         ("cN", found.cn),
         ("cM", found.cm),
         ("Stage", found.stage),
-        ("Differential", ", ".join(found.differential)),
+        ("Differential", ", ".join(map(type_name, found.differential))),
         ("Confidence", None if found.confidence is None else f"{100 * found.confidence:.0f} %"),
     ]
     return [(name, text) for name, text in rows if text]

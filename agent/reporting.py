@@ -8,6 +8,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from agent.claims import answer_id
 from agent.files import atomic_write
 from agent.pictures import evidence_out, make_pictures
 from agent.query import NotUnderstood
@@ -25,6 +26,8 @@ from tools.types import Evidence, State
 _NOTED = {"labels": "Labels", "reading": "The scan"}
 _PATIENT = "same_patient"
 _VERDICTS = ("weigh_rules", "no_rule")
+_UNUSABLE = "confidence"
+"""Gate that objects where a model's answers could not be used."""
 _ALWAYS_UNASSESSED = ("lymph_node", "distant_metastasis")
 
 
@@ -67,6 +70,8 @@ def build_report(state: RunState, folder: RunFolder) -> Report:
         question=state.request.question,
         status=state.status,
         rounds=state.round,
+        open=_open(state),
+        usage=state.usage if state.usage.calls else None,
         answer=_combined(answers, state.request.question),
         answers=answers,
         findings=[_sentence(claim) for claim in standing if claim.level == "finding"],
@@ -93,7 +98,7 @@ def _answers(state: RunState, standing: list[Claim]) -> list[Answer]:
         elif index in by_query:
             answers.append(_answer(by_query[index], query.text, state))
         else:
-            why = next((o.expected for o in state.objections if o.claim == f"answer-{index + 1}"), state.stop_reason)
+            why = _why(state, index)
             answers.append(
                 Answer(
                     question=query.text, state=State.NOT_ASSESSED, reason=why,
@@ -101,6 +106,23 @@ def _answers(state: RunState, standing: list[Claim]) -> list[Answer]:
                 )
             )  # fmt: skip
     return answers
+
+
+def _why(state: RunState, index: int) -> str | None:
+    """Why a question has no answer that passed: the objection to it, to the whole conclusion, or the end of the run."""
+    decisive = next((state.lookup(target.decisive) for target in state.targets if target.query == index), None)
+    to_it = [one for one in state.objections if one.claim == answer_id(index)]
+    missing = [one for one in state.objections if one.claim is None and decisive and one.evidence == decisive.id]
+    unusable = [one for one in state.objections if one.gate == _UNUSABLE]
+    return next((one.expected for one in (*to_it, *unusable, *missing)), state.stop_reason)
+
+
+def _open(state: RunState) -> list[str]:
+    """What remained open in an unresolved run, one sentence each."""
+    if state.status == "consistent":
+        return []
+    reasons = dict.fromkeys([state.stop_reason or "", *(one.expected for one in state.objections)])
+    return [f"{one[:1].upper()}{one[1:]}{'' if one.endswith(('.', '?', '!')) else '.'}" for one in reasons if one]
 
 
 def _answer(claim: Claim, question: str, state: RunState) -> Answer:

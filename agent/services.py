@@ -76,6 +76,8 @@ class Services:
         progress: told of every finished tool call.
         profile: where the time goes.
         outside: answers tool calls from elsewhere, if anything does.
+        begun: when this part of the run began, by `time.monotonic`.
+        before: seconds that the run took before it was interrupted.
     """
 
     case: Case
@@ -86,3 +88,9 @@ class Services:
     progress: Progress = silent
     profile: Profile = field(default_factory=Profile)
     outside: Outside | None = None
+    begun: float = field(default_factory=time.monotonic)
+    before: float = 0.0
+
+    def elapsed(self) -> float:
+        """Seconds that the run took so far; interruptions don't count."""
+        return self.before + time.monotonic() - self.begun

@@ -30,5 +30,11 @@ class Settings(BaseSettings):
     """Rounds of plan, execute, reason and criticise before a run ends as unresolved."""
     max_tool_calls: int = Field(default=2000, ge=1)
     """Tool calls of one run before it ends as unresolved."""
+    max_model_tokens: int = Field(default=200_000, ge=1)
+    """Tokens that a served model may read and write in one run; no further round begins once they are spent."""
+    max_seconds: float | None = Field(default=None, gt=0)
+    """Seconds that one run may take; no further round begins after them. None for no limit."""
+    min_agreement: float = Field(default=0.5, ge=0, le=1)
+    """Share of a model's parallel samples that have to conclude the same."""
     trace_key: SecretStr | None = None
     """Secret that turns a trace's hashes into keyed ones (HMAC-SHA-256); it is never written anywhere."""

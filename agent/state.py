@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from agent.models.usage import Usage
 from agent.query import NotUnderstood, Query
 from agent.report_model import Binding, Verdict
 from tools.types import Evidence, Scalar, State, content_hash
@@ -139,17 +140,29 @@ class PathologyClaim(_Frozen):
 
 
 class Conclusion(_Frozen):
-    """Everything that the model concluded in one round."""
+    """Everything that the model concluded in one round.
+
+    Attributes:
+        claims: its statements.
+        pathology: the pathology conclusion, if there is one.
+        samples: how often the model was asked in parallel; 0 where none of its answers could be used.
+        agreement: share of those samples that concluded this.
+        problem: why there is nothing to conclude, where the model's answers could not be used.
+    """
 
     claims: tuple[Claim, ...] = ()
     pathology: PathologyClaim | None = None
+    samples: int = 1
+    agreement: float = 1.0
+    problem: str | None = None
 
     def fingerprint(self) -> str:
-        """Hash of what is concluded, whatever the order of the claims."""
+        """Hash of what is concluded, whatever the order of the claims and however sure the model is of it."""
         rows = sorted(
             content_hash(claim.model_dump(mode="json", exclude={"id", "text", "bindings"})) for claim in self.claims
         )
-        return content_hash([rows, self.pathology.model_dump(mode="json") if self.pathology else None])
+        pathology = self.pathology.model_dump(mode="json", exclude={"confidence"}) if self.pathology else None
+        return content_hash([rows, pathology])
 
 
 class Objection(_Frozen):
@@ -207,6 +220,8 @@ class RunState(BaseModel):
         objections: what the gates refused in this round.
         fingerprints: fingerprint of each round's conclusion.
         repairs: tasks that the gates ask for.
+        seen: number of pieces of evidence at the end of each round.
+        usage: what the model took so far.
         status: how the run ends; None while it goes on.
         stop_reason: why it ended.
     """
@@ -226,6 +241,8 @@ class RunState(BaseModel):
     objections: list[Objection] = Field(default_factory=list)
     fingerprints: list[str] = Field(default_factory=list)
     repairs: list[Task] = Field(default_factory=list)
+    seen: list[int] = Field(default_factory=list)
+    usage: Usage = Usage()
     status: Literal["consistent", "unresolved", "needs_review"] | None = None
     stop_reason: str | None = None
 

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     TOOL_REUSED = "tool.reused"
     TOOL_FAILED = "tool.failed"
     MODEL_CALL = "model.call"
+    USAGE = "usage"
     VERDICT = "verdict"
     REPORT = "report"
     RUN_END = "run.end"
@@ -145,12 +146,39 @@ class ToolFailed(Data):
 
 
 class ModelCall(Data):
-    """A model was asked; `purpose` says for what ("interpret", "claims", …)."""
+    """A model was asked; `purpose` says for what ("interpret", "conclude", …).
+
+    Requests to a server are recorded one by one, with `attempts` and all that `agent.models.usage.Call` describes,
+    then what came out of them, with their number.
+    """
 
     model: str
     purpose: str
     seconds: Seconds | None = None
     round: Count | None = None
+    requests: Count | None = None
+    attempts: Count | None = None
+    samples: Count | None = None
+    prompt_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    output_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    cost: float | None = None
+    problems: list[str] = Field(default_factory=list)
+    reasoning: list[str] = Field(default_factory=list)
+    result: JsonValue = None
+
+
+class UsageData(Data):
+    """What the requests to a served model took in one round, those of an interrupted attempt at it included."""
+
+    round: Count
+    calls: Count
+    prompt_tokens: Count
+    cached_tokens: Count
+    output_tokens: Count
+    seconds: Seconds
+    cost: float | None = None
 
 
 class VerdictData(Data):
@@ -206,6 +234,7 @@ DATA_MODELS: dict[Kind, type[Data]] = {
     Kind.TOOL_REUSED: ToolReused,
     Kind.TOOL_FAILED: ToolFailed,
     Kind.MODEL_CALL: ModelCall,
+    Kind.USAGE: UsageData,
     Kind.VERDICT: VerdictData,
     Kind.REPORT: ReportData,
     Kind.RUN_END: RunEnd,

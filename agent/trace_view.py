@@ -25,6 +25,7 @@ _STYLES = {
     Kind.TOOL_END: "green",
     Kind.TOOL_FAILED: "red",
     Kind.MODEL_CALL: "magenta",
+    Kind.USAGE: "dim magenta",
     Kind.RECOVERED: "yellow",
 }
 _OUTCOMES = {"pass": "green", "fail": "bold red", "not_applicable": "dim"}
@@ -86,8 +87,8 @@ def summary(event: Event) -> str:
             text = f"round {_of(data, 'round')} begins"
         case Kind.TOOL_START | Kind.TOOL_END | Kind.TOOL_REUSED | Kind.TOOL_FAILED:
             text = _tool(event)
-        case Kind.MODEL_CALL:
-            text = f"{_of(data, 'model')} asked to {_of(data, 'purpose')}{_seconds(data)}"
+        case Kind.MODEL_CALL | Kind.USAGE:
+            text = _model(event)
         case Kind.VERDICT:
             text = f"{_of(data, 'gate')}: {_of(data, 'outcome')} – {_of(data, 'reason')}"
         case Kind.REPORT:
@@ -117,6 +118,35 @@ def _tool(event: Event) -> str:
     more = f", +{len(values) - _MAX_VALUES} more" if len(values) > _MAX_VALUES else ""
     gave = f": {', '.join(values[:_MAX_VALUES])}{more}" if values else ""
     return f"{name}{gave}{_seconds(data)}{' (stored)' if event.kind == Kind.TOOL_REUSED else ''}"
+
+
+def _model(event: Event) -> str:
+    """A request to a server, what came out of a model, or what a round of requests took."""
+    data = event.data
+    if event.kind == Kind.USAGE:
+        return f"round {_of(data, 'round')} took {_plural(data, 'calls', 'request')}{_tokens(data)}{_seconds(data)}"
+    if "attempts" not in data:
+        of = f" ({_plural(data, 'requests', 'request')})" if "requests" in data else ""
+        return f"{_of(data, 'model')} asked to {_of(data, 'purpose')}{_seconds(data)}{of}"
+    parts = [_plural(data, "samples", "sample")]
+    if data.get("attempts") != 1:
+        parts.append(_plural(data, "attempts", "attempt"))
+    bad = [str(one) for one in _list(data, "problems")]
+    told = f"; not usable: {', '.join(bad)}" if bad else ""
+    return f"request to {_of(data, 'purpose')}: {', '.join(parts)}{_tokens(data)}{_seconds(data)}{told}"
+
+
+def _tokens(data: Mapping[str, JsonValue]) -> str:
+    read, cached, written = (data.get(name) for name in ("prompt_tokens", "cached_tokens", "output_tokens"))
+    if read is None and written is None:
+        return ""
+    known = f" ({cached} from the cache)" if cached else ""
+    return f", {_of(data, 'prompt_tokens')} tokens read{known} and {_of(data, 'output_tokens')} written"
+
+
+def _plural(data: Mapping[str, JsonValue], name: str, word: str) -> str:
+    count = data.get(name)
+    return f"{_of(data, name)} {word}{'' if count == 1 else 's'}"
 
 
 def _evidence(item: JsonValue) -> str:

@@ -12,6 +12,8 @@ from rich.console import Console
 from agent.commands.options import progress_bar
 from agent.errors import UsageError
 from evals.dtv.command import deeptumorvqa
+from evals.honesty.command import honesty
+from evals.react.command import cost
 from evals.vqa_options import CONTROLS, Control, VqaOptions
 
 IMPERFECT = 4
@@ -24,6 +26,8 @@ def register(app: typer.Typer) -> None:
     group.callback()(_group)
     group.command("vqa")(vqa)
     group.command("deeptumorvqa")(deeptumorvqa)
+    group.command("honesty")(honesty)
+    group.command("cost")(cost)
     app.add_typer(group, name="eval")
 
 

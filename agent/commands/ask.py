@@ -12,6 +12,7 @@ from agent.cases import CaseFiles, open_case
 from agent.commands import options as o
 from agent.commands.profile import print_profile
 from agent.engine import Engine
+from agent.errors import ModelUnavailable
 from agent.report import render_terminal
 from agent.report_model import Report
 from agent.reporting import report_json
@@ -85,10 +86,22 @@ def _run(
 ) -> None:  # fmt: skip
     profile = Profile()
     chosen = o.choose_model(model)
+    begun: list[str] = []
+
+    def tell(folder: RunFolder) -> None:
+        begun.append(folder.id)
+        _tell_run(folder)
+
     with o.progress_bar(quiet=as_json) as progress:
         case = open_case(files, profile, progress)
-        engine = Engine(Settings(), chosen, progress, profile, _tell_run)
-        made, _ = engine.ask(case, question, options=choices, out=out, resume=resume)
+        engine = Engine(Settings(), chosen, progress, profile, tell)
+        try:
+            made, _ = engine.ask(case, question, options=choices, out=out, resume=resume)
+        except ModelUnavailable as error:
+            if not begun:
+                raise
+            how = f"{str(error).rstrip('.')}; to resume the run, give the same command with --resume {begun[0]}."
+            raise ModelUnavailable(how, refused=error.refused) from error
     show(made, as_json=as_json)
     if with_profile:
         print_profile(profile, Console(stderr=True))

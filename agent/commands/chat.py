@@ -9,7 +9,9 @@ from rich.prompt import Prompt
 from agent.cases import open_case
 from agent.commands import options as o
 from agent.engine import Engine
-from agent.errors import InputError
+from agent.errors import InputError, ModelUnavailable
+from agent.models.protocol import ReasoningModel
+from agent.models.usage import Usage
 from agent.query import Query
 from agent.report_model import Report
 from agent.settings import Settings
@@ -58,14 +60,26 @@ def chat(
             continue
         try:
             last, state = engine.ask(case, words, previous=previous)
-        except InputError as error:
+        except (InputError, ModelUnavailable) as error:
             console.print(str(error), markup=False)
             continue
         understood = tuple(query for query in state.queries if isinstance(query, Query))
         previous = understood or previous
-        for answer in last.answers:
-            console.print(answer.text, markup=False)
+        for sentence in in_order(engine.model, [answer.text for answer in last.answers], words):
+            console.print(sentence, markup=False)
         console.print(f"[dim]{last.status}, run {last.run_id}[/dim]")
+
+
+def in_order(model: ReasoningModel, sentences: list[str], words: str) -> list[str]:
+    """The sentences of an accepted report that a model would say, in its order; all of them where it can't choose."""
+    if len(sentences) < 2:
+        return sentences
+    try:
+        numbers = model.begin(Usage()).reply(sentences, words)
+    except ModelUnavailable:
+        return sentences
+    fits = len(set(numbers)) == len(numbers) and all(0 <= number < len(sentences) for number in numbers)
+    return [sentences[number] for number in numbers] if numbers and fits else sentences
 
 
 def _why(console: Console, last: Report | None) -> None:

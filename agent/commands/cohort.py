@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from agent.cohort import read_manifest, run_cohort
-from agent.commands.options import progress_bar
+from agent.commands.options import ModelOption, choose_model, progress_bar
 from agent.errors import UsageError
 from agent.settings import Settings
 from agent.trace_view import printable
@@ -32,6 +32,7 @@ def _group() -> None:
 def run(
     manifest: Annotated[Path, typer.Argument(help="CSV with the columns case, scan, labels, question, …")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the cohort; started again, it goes on.")],
+    model: ModelOption = "embedded",
 ) -> None:
     """Run every row of a manifest; finished rows are skipped, failed ones are tried again.
 
@@ -42,8 +43,11 @@ def run(
     out = out.absolute()
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; give a folder with --out.")
+    chosen = choose_model(model)
     with progress_bar() as bar:
-        results = run_cohort(jobs, out, Settings(), progress=lambda finished, planned: bar("cases", finished, planned))
+        results = run_cohort(
+            jobs, out, Settings(), model=chosen, progress=lambda finished, planned: bar("cases", finished, planned)
+        )
     failed = [result for result in results if result.outcome == "failed"]
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{len(results) - len(failed)} of {len(results)} rows finished: {out / 'results.csv'}", markup=False)

@@ -36,7 +36,7 @@ class Part:
     how: str
 
 
-_STYLES = {"ok": "green", "missing": "yellow", "problem": "bold red"}
+STYLES = {"ok": "green", "missing": "yellow", "problem": "bold red"}
 PARTS = (
     Part("core", ("tumortrace", "langgraph", "nibabel", "pydicom", "highdicom", "numpy", "scipy"),
          "questions about a scan with a label map", "pip install ."),
@@ -64,22 +64,43 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    """Show what is installed, what each missing part would enable, and how to get it."""
-    found = [_part(part) for part in PARTS] + _machine(Settings())
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Ask this model server what it can do: its address, as for ask.")
+    ] = None,
+) -> None:
+    """Show what is installed, what each missing part would enable, and how to get it; or what a model server can do.
+
+    Exit code 1 where something doesn't work.
+    """
+    found = _server(model) if model is not None else [_part(part) for part in PARTS] + _machine(Settings())
+    console = Console(highlight=False)
     if as_json:
         typer.echo("[" + ",".join(check.model_dump_json() for check in found) + "]")
-    else:
+    elif model is None:
         for check in found:
-            _print(check, Console(highlight=False))
+            _print(check, console)
+    else:
+        from agent.commands.doctor_model import print_table  # noqa: PLC0415
+
+        print_table(found, console)
     if any(check.state == "problem" for check in found):
         raise typer.Exit(1)
+
+
+def _server(address: str) -> list[Check]:
+    # Only who asks a server waits for the libraries to talk to one.
+    from agent.commands.doctor_model import examine  # noqa: PLC0415
+    from agent.models.endpoint import Endpoint  # noqa: PLC0415
+
+    return examine(Endpoint.parse(address))
 
 
 def _print(check: Check, console: Console) -> None:
     """A headline with the state, then what was found and, where something is missing, what to do."""
     head = Text(check.name, style="bold")
-    head.append(f"  {check.state}", style=_STYLES[check.state])
+    head.append(f"  {check.state}", style=STYLES[check.state])
     console.print(head)
     rows = [("found", check.found), ("for", check.enables)]
     rows += [("get it", check.how)] if check.state != "ok" else []

@@ -16,6 +16,7 @@ from agent.cases import CaseFiles
 from agent.errors import UsageError
 from agent.models.embedded import EmbeddedReasoner
 from agent.models.protocol import ReasoningModel
+from agent.opinions import PREFER_LABELS
 from agent.patient import parse_patient
 from agent.services import Progress as Report
 from agent.services import silent
@@ -60,7 +61,9 @@ SeriesOption = Annotated[str | None, typer.Option("--series", help="SeriesInstan
 PreferOption = Annotated[
     list[str] | None, typer.Option("--prefer", help="Source to follow where rules conflict; repeatable.")
 ]
-ModelOption = Annotated[str, typer.Option("--model", help="Reasoning model: embedded.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", help="Reasoning model: embedded, or a server such as http://127.0.0.1:8000/v1[#name].")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object, and nothing else.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the report and the trace.")]
 ResumeOption = Annotated[str | None, typer.Option("--resume", help="Go on with an interrupted run (id or folder).")]
@@ -83,7 +86,7 @@ def case_files(
     Raises:
         UsageError: where an option cannot be read.
     """
-    sources = {rule.source for rule in load_rules().values()}
+    sources = {rule.source for rule in load_rules().values()} | {PREFER_LABELS}
     for source in prefer or []:
         if source not in sources:
             raise UsageError(f"No rule comes from the source {source!r}; --prefer takes {', '.join(sorted(sources))}.")
@@ -97,14 +100,25 @@ def case_files(
 
 
 def choose_model(name: str) -> ReasoningModel:
-    """The reasoning model of this name.
+    """The reasoning model of this name, or behind this address; one per process, for all its runs.
 
     Raises:
-        UsageError: for an unknown one.
+        UsageError: for an unknown one, or a server with several models of which none was chosen.
+        ModelUnavailable: the server is away.
     """
     if name == "embedded":
         return EmbeddedReasoner()
-    raise UsageError(f"There is no model {name!r}; --model takes: embedded.")
+    if not name.startswith(("http://", "https://")):
+        raise UsageError(
+            f"There is no model {name!r}; --model takes embedded or the address of a server, such as "
+            "http://127.0.0.1:8000/v1, with #NAME where it has several models."
+        )
+    # Only who asks a server waits for the libraries to talk to one.
+    from agent.models.client import Client  # noqa: PLC0415
+    from agent.models.endpoint import Endpoint  # noqa: PLC0415
+    from agent.models.vllm import ServedModel  # noqa: PLC0415
+
+    return ServedModel(Client(Endpoint.parse(name)))
 
 
 @contextmanager

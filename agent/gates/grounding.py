@@ -16,6 +16,8 @@ from tools.types import Evidence
 _EMPTY = "a claim must cite evidence"
 _MISSING = "it rests on evidence that does not exist"
 _ALTERED = "it rests on evidence that is not what its id was made from"
+_FOLLOWING = ("text", "bindings")
+"""Fields that are made from the others."""
 _UNMADE = "it rests on evidence that no tool call of this run made"
 
 
@@ -24,9 +26,11 @@ def check(view: View) -> Finding:
     sound = _Sound(view.state)
     objections: list[Objection] = []
     for claim in view.conclusion.claims:
-        problem = sound.problem(claim.evidence) or _difference(claim, view.state)
+        problem, right = sound.problem(claim.evidence), _decisive(claim, view.state)
+        if problem is None:
+            problem, right = _difference(claim, view.state)
         if problem is not None:
-            objections.append(Objection(gate="grounding", claim=claim.id, expected=problem))
+            objections.append(Objection(gate="grounding", claim=claim.id, evidence=right, expected=problem))
     if view.conclusion.pathology is not None:
         problem = _pathology_problem(view.conclusion.pathology, view.state, sound)
         if problem is not None:
@@ -88,17 +92,35 @@ class _Sound:
         return found.id if found else None
 
 
-def _difference(claim: Claim, state: RunState) -> str | None:
+def _difference(claim: Claim, state: RunState) -> tuple[str | None, str | None]:
+    """What of a claim is not what its evidence says, and which evidence that is."""
     expected = _derived(claim, state)
     if expected is None:
-        return "it answers no question of this run from the evidence that decides it"
-    for name in Claim.model_fields:
-        given, right = getattr(claim, name), getattr(expected, name)
+        return "it answers no question of this run from the evidence that decides it", None
+    decisive = expected.evidence[0]
+    if claim.evidence[0] != decisive:
+        return "it has to rest first on the evidence that decides it", decisive
+    wrong = [
+        name
+        for name in Claim.model_fields
         # True == 1 in Python; a count is no truth value.
-        if given != right or type(given) is not type(right):
-            # What was claimed is not repeated: verdicts are shown, and a false number must not travel in one.
-            return f"its {name.replace('_', ' ')} is not what its evidence says"
-    return None
+        if getattr(claim, name) != getattr(expected, name)
+        or type(getattr(claim, name)) is not type(getattr(expected, name))
+    ]
+    if not wrong:
+        return None, None
+    # What follows from a wrong value is not objected to as well.
+    named = [name for name in wrong if name not in _FOLLOWING] or wrong[:1]
+    words = " and its ".join(name.replace("_", " ") for name in named)
+    # What was claimed is not repeated: verdicts are shown, and a false number must not travel in one.
+    return f"its {words} {'is' if len(named) == 1 else 'are'} not what its evidence says", decisive
+
+
+def _decisive(claim: Claim, state: RunState) -> str | None:
+    """The evidence that decides the question that a claim is to answer."""
+    target = next((one for one in state.targets if one.query == claim.query), None) if claim.level == "answer" else None
+    found = state.lookup(target.decisive) if target is not None else None
+    return found.id if found is not None else None
 
 
 def _derived(claim: Claim, state: RunState) -> Claim | None:

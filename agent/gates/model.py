@@ -37,11 +37,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class View:
-    """What a gate may look at."""
+    """What a gate may look at.
+
+    Attributes:
+        state: the run's state.
+        conclusion: what the model concluded.
+        settings: what the user declared of the case.
+        min_agreement: share of a model's samples that a conclusion needs.
+    """
 
     state: RunState
     conclusion: Conclusion
     settings: CaseSettings = field(default_factory=CaseSettings)
+    min_agreement: float = 0.5
 
     def cited(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Id of every claim with the evidence that it cites; that of the pathology conclusion is "pathology"."""

@@ -7,6 +7,7 @@ N and M categories and a diagnosis need evidence that assessed them.
 from __future__ import annotations
 
 from agent.gates.model import Finding, Gate, View, judged
+from agent.gates.pathology_types import diagnosis_problems, differential_problems
 from agent.gates.validity import closure
 from agent.pathology import UNKNOWN, categories
 from agent.state import Claim, Objection, PathologyClaim, RunState
@@ -22,7 +23,8 @@ def check(view: View) -> Finding:
     for claim in view.conclusion.claims:
         problem = _claim_problem(claim, view.state)
         if problem is not None:
-            objections.append(Objection(gate="overclaim", claim=claim.id, expected=problem))
+            decisive = next((ident for ident in claim.evidence if ident in view.state.evidence), None)
+            objections.append(Objection(gate="overclaim", claim=claim.id, evidence=decisive, expected=problem))
     if view.conclusion.pathology is not None:
         objections += [
             Objection(gate="overclaim", claim="pathology", expected=problem)
@@ -76,9 +78,9 @@ def _overlap(one: str, other: str) -> bool:
 
 def _pathology_problems(pathology: PathologyClaim, state: RunState) -> list[str]:
     cited = [state.evidence[ident] for ident in pathology.evidence if ident in state.evidence]
-    problems = []
+    problems: list[str] = []
     if pathology.diagnosis is not None and not _assessed(cited, "diagnosis"):
-        problems.append("no evidence assessed a diagnosis")
+        problems += diagnosis_problems(pathology, state)
     decided = categories(state)
     for name in UNKNOWN | {"stage": "no stage"}:
         said = getattr(pathology, name)
@@ -90,9 +92,7 @@ def _pathology_problems(pathology: PathologyClaim, state: RunState) -> list[str]
         if right is not None and not (said == right.value and right in cited):
             problems.append(f"{what} is not what its evidence decides")
     if pathology.differential and not _assessed(cited, "diagnosis"):
-        problems.append("no evidence assessed a differential diagnosis")
-    if pathology.confidence is not None and not _assessed(cited, "confidence"):
-        problems.append("no evidence supports a confidence")
+        problems += differential_problems(pathology, state)
     return problems
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from agent.errors import UsageError
+from agent.interpret.beside import in_one_place, sides_behind, without_contrast, without_formula
 from agent.interpret.categories import is_wanted
 from agent.interpret.clauses import sentence
 from agent.interpret.exclusions import without_exclusions
@@ -70,7 +71,8 @@ def interpret(
         words = [token for token in tokens if token.text not in _STOPS]
         if entries and " ".join(token.text for token in words) in _ECHOES:
             continue
-        items = of_the_pancreas(without_exclusions(read(words, {**near, **names})))
+        items = in_one_place(sides_behind(read(words, {**near, **names})))
+        items = of_the_pancreas(without_exclusions(without_contrast(without_formula(items))))
         items = searched(subtracted(within_reach(or_any_other(items))))
         items = with_nor(without_grounds(items))
         if not items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in items):

@@ -12,7 +12,7 @@ from agent.interpret.items import Item
 from agent.interpret.lexicon import Group, load_lexicon
 from agent.interpret.meaning import Meaning, Slot
 from agent.interpret.senses import Sensed, senses, slots_of, without_lead
-from agent.interpret.standing_for import carried, in_its_organ, in_lobes, on_either_side, shared
+from agent.interpret.standing_for import carried, in_its_organ, in_lobes, on_either_side, shared, single_largest
 from tools.ontology import is_pair, load_ontology
 
 _OPENERS = frozenset({"is", "are", "do", "does", "can", "has", "have", "was", "were", "did", "could"})
@@ -39,6 +39,8 @@ def analyse(items: Sequence[Item]) -> Meaning:
     implied = {lexicon.implied[d] for u in units if (d := lexicon.dimension(u)) in lexicon.implied}
     if numbers and (dimension := lexicon.dimension(numbers[0].unit)) in lexicon.implied:
         implied.add(lexicon.implied[dimension])
+    if any(lexicon.dimension(unit) == "volume" for unit in units):
+        implied.add("IN_VOLUME")
     if counted:
         groups = [g for g in groups if g.concepts != ("COUNT",)]
         implied.add("HOW_MUCH")
@@ -48,6 +50,7 @@ def analyse(items: Sequence[Item]) -> Meaning:
     slots, unclear = carried(kept, slots, groups)
     slots = in_its_organ(kept, slots, groups)
     slots = in_lobes(kept, _in_segments(kept, slots), groups)
+    slots, groups = single_largest(kept, slots, groups)
     asks = _asks(kept, groups, counted)
     if _asks_side(kept):
         implied.add("SIDE")
@@ -152,10 +155,13 @@ def _asks(kept: Sequence[Sensed], groups: Sequence[Group], counted: bool) -> str
         if role not in {"polite", "joint", "mark"} and not (item.group and set(item.group.concepts) <= GROUNDS)
     ]  # fmt: skip
     opens = bool(told) and told[0][1] in {"aux", "concept"} and told[0][0].text.split()[0] in _OPENERS
+    opens = opens and not (told[0][0].group and told[0][0].group.asks == "value")  # "can you count the lesions?"
     compared = opens and any(item.role == "number" for item, _ in kept)
+    depth = any("DEPTH" in g.concepts for g in groups)  # "where is it, as a percentage of the depth?"
     asked = {
         g.asks for g in groups
-        if g.asks and not (opens and g.concepts in _COUNTED) and not (compared and g.asks == "value")
+        if g.asks and not (depth and g.concepts == ("PLACE",))
+        and not (opens and g.concepts in _COUNTED) and not (compared and g.asks == "value")
     }  # fmt: skip
     if "name" in asked:
         return "name"

@@ -20,10 +20,11 @@ _MOST_JOINTS = 6
 _EXTREMES = frozenset({"LARGEST", "SMALLEST"})
 _WITHIN = frozenset({"in", "within", "inside", "for"})
 _LOOKING = frozenset({"look at", "looking at", "have a look at", "take a look at", "look through", "having a look at"})
-_ASIDE = frozenset({"PERCENT", *GROUNDS})
+_ASIDE = frozenset({"PERCENT", "FROM_FIRST", *GROUNDS})
 _FRONTING = frozenset({
     "averaged over", "averaged across", "summed over", "summed across", "by number of", "by the number of", "ranked by",
     "comparing", "summing up", "compared with", "compared to", "in comparison with", "relative to", "out of", "adding",
+    "expressed as", "given as", "reported as", "stated as", "written as", "in terms of",
 })  # fmt: skip
 TextOf = Callable[[Sequence[Item]], str]
 

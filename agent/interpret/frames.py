@@ -19,6 +19,12 @@ _TELL = r"(?:(?:tell|let|inform|advise|show|give) (?:me|us)(?: know)?|tell|advis
 _IF = r"(?: (?:if|whether|that))?"
 _WHETHER = r" (?:if|whether)"
 
+_ON = r"(?:based on|from|in|on|given|using|within|throughout|looking at|across|going by|judging by|according to)"
+_DATA = (
+    r"(?:the|this|these|our|my|that) (?:(?:given|provided|available|present|current|attached|supplied|abdominal) )?"
+    r"(?:(?:3 d |3d )?(?:ct|computed tomography|image|imaging|scan) (?:volumes?|data|data ?sets?)|image series)"
+)
+
 _LEADS = (
     rf"(?:i|we) (?:would|d) (?:be )?(?:very |most |really |so |much |greatly )?(?:grateful|thankful|obliged|glad|happy|"
     rf"pleased|appreciate it|appreciate) (?:if|for) {_YOU}(?: {_TELL}{_IF})?",
@@ -39,8 +45,10 @@ _LEADS = (
     r"just (?:to be sure|checking|curious|to confirm|to make sure)",
     r"(?:another|one more|next|last|a further|final) (?:question|thing)",
     rf"any idea{_WHETHER}",
+    rf"{_ON} {_DATA}(?= ,)",
 )
 _TRAILS = (
+    rf"{_ON} {_DATA}",
     rf"(?:the |our |my )?(?:{_ROLE}|{_UNIT}) (?:is|are) (?:asking|wondering|waiting|curious)",
     rf"(?:the |our |my )?(?:{_ROLE}|{_UNIT}) (?:wants?|needs?|would like) to know",
     rf"(?:for|asks|says|asked by) (?:the|our|my) (?:{_ROLE}|report|records?|files?|letter|documentation)",

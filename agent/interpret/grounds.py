@@ -8,11 +8,14 @@ from dataclasses import replace
 from agent.interpret.items import Item
 from agent.interpret.lexicon import Group, load_lexicon
 
-GROUNDS = frozenset({"CRITERIA", "HU_BASED", "SIZE_BASED", "VESSEL_BASED", "PRIOR", "RECIST", "FLEISCHNER", "RELATIVE"})
+GROUNDS = frozenset(
+    {"CRITERIA", "HU_BASED", "SIZE_BASED", "VESSEL_BASED", "PRIOR", "RECIST", "FLEISCHNER", "RELATIVE", "PLAIN"}
+)
 """Concepts that say by what a question is to be answered, in front of it or behind it."""
 _BY = frozenset(
     {"based on", "judging by", "judging from", "given", "considering", "on the basis of", "according to", "going by"}
 )
+_MATCHING = frozenset({"corresponds to", "correspond to", "corresponding to", "matches", "match", "follows from"})
 _INDICATE = frozenset({"indicate", "indicates", "suggest", "suggests", "support", "point to"})
 _HU = frozenset({"HU", "RATIO"})
 _SIZE = frozenset({"VOLUME", "SIZE", "DIAMETER", "LONG_AXIS", "SHORT_AXIS"})
@@ -28,10 +31,12 @@ def without_grounds(items: Sequence[Item]) -> list[Item]:
     The structure that it names stays where the rest names none, and must be among those of the rest otherwise.
     """
     items = _indicating(items)
+    graded = any(item.group is not None and {"GRADE", "FATTY"} & set(item.group.concepts) for item in items)
+    by = _BY | _MATCHING if graded else _BY
     found: list[Item] = []
     at = 0
     while at < len(items):
-        end = _end(items, at) if items[at].text in _BY else at
+        end = _end(items, at) if items[at].text in by else at
         concepts = {c for item in items[at:end] if item.group for c in item.group.concepts}
         if not concepts & (_HU | _SIZE):
             found.append(items[at])
@@ -100,6 +105,7 @@ def _end(items: Sequence[Item], at: int, stop: int | None = None) -> int:
             or one.role in {"structure", "side", "unit"}
             or one.is_filler(*_SAYS_NOTHING)
             or one.text in {"to", "and", "its"}
+            or (one.group is not None and one.group.concepts == ("PLAIN",))
             or (one.text in _PLAIN and any(each.group and "FATTY" in each.group.concepts for each in items))
         ):
             return n

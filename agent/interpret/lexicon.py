@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Literal
@@ -50,7 +50,8 @@ class Filler(_Data):
     """Words that say nothing, always or beside one of the concepts in `beside`."""
 
     role: FillerClass = Field(alias="class")
-    phrases: tuple[str, ...]
+    phrases: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
     beside: tuple[str, ...] = Field(default=(), alias="with")
     without_number: bool = False
     beside_structures: bool = False
@@ -120,6 +121,21 @@ class Lexicon(_Data):
     def patterns(self) -> tuple[tuple[re.Pattern[str], Group], ...]:
         """Patterns of whole words, each with its group."""
         return tuple((re.compile(f"(?:{one})(?= |$)"), group) for group in self.group for one in group.patterns)
+
+    @cached_property
+    def filler_patterns(self) -> tuple[tuple[re.Pattern[str], Filler], ...]:
+        """Patterns of whole words that say nothing, each with its filler."""
+        return tuple((re.compile(f"(?:{one})(?= |$)"), filler) for filler in self.filler for one in filler.patterns)
+
+    def patterned_filler(self, texts: Sequence[str], around: Set[str]) -> tuple[int, Filler] | None:
+        """The longest filler pattern that the words begin with and that may stand there: its words, and the filler."""
+        rest = " ".join(texts)
+        told = [
+            (len(match.group(0).split()), filler)
+            for one, filler in self.filler_patterns
+            if (not filler.beside or around & set(filler.beside)) and (match := one.match(rest))
+        ]
+        return max(told, key=lambda one: one[0], default=None)
 
     def patterned(self, texts: Sequence[str]) -> dict[int, tuple[int, Group]]:
         """Where patterns match the words of a sentence, the longest first: one past the last word, and the group."""

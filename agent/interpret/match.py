@@ -18,7 +18,7 @@ from tools.ontology import is_pair, load_ontology
 
 _CHOOSING = frozenset({
     "LARGER", "SMALLER", "LARGEST", "SMALLEST", "DENSER", "LESS_DENSE", "DENSEST", "LEAST_DENSE", "HIGHER", "LOWER",
-    "HIGHEST", "LOWEST",
+    "HIGHEST", "LOWEST", "BURDENED",
 })  # fmt: skip
 
 
@@ -154,7 +154,10 @@ def _types_fit(
         return False
     if not assigned.types:
         return any(alternatives) and (meaning.asks != "yesno" or bool(meaning.categories))
-    return bool(max(alternatives, key=len)) or meaning.asks in {"yesno", "name"} or which or len(assigned.types) > 1
+    # "Cysts or tumours in the kidney?" asks whether there are any.
+    several = len(assigned.types) > 1 and "PLURAL" not in meaning.implied
+    asked = meaning.asks in {"yesno", "name"} or meaning.explain
+    return bool(max(alternatives, key=len)) or asked or which or several
 
 
 def _choices_hold(kind: Kind, meaning: Meaning) -> bool:

@@ -35,7 +35,7 @@ def nearest_questions(
     ranked: list[tuple[float, str, str]] = []
     for kind in load_kinds().values():
         fitting = _fitting(kind, structures)
-        example = _filled(kind, fitting or _substitutes(kind, available))
+        example = filled(kind.example, fitting or _substitutes(kind, available))
         own = {c for alt in kind.requires for c in alt}
         shared = len(own & set(concepts)) / max(1, min(map(len, filter(None, kind.requires)), default=1))
         likeness = fuzz.token_set_ratio(text, example, processor=utils.default_process) / 100
@@ -86,17 +86,19 @@ def _substitutes(kind: Kind, available: Collection[str]) -> tuple[str, ...]:
     return _fitting(kind, sorted(available))[:1]
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _example(text: str) -> tuple[tuple[Token, ...], tuple[Mention, ...]]:
     tokens = tokenise(text)
     mentions = load_ontology().mentions([token.text for token in tokens])
     return tuple(tokens), tuple(mention for mention in mentions if not mention.side_only)
 
 
-def _filled(kind: Kind, structures: Sequence[str]) -> str:
-    """The kind's example with other structures in place of its own."""
-    tokens, mentions = _example(kind.example)
-    example, ontology = kind.example, load_ontology()
+def filled(example: str, structures: Sequence[str], places: Sequence[int] | None = None) -> str:
+    """An example with other structures in place of its own, or in place of those of these numbers."""
+    tokens, mentions = _example(example)
+    if places is not None:
+        mentions = tuple(mentions[place] for place in places if place < len(mentions))
+    ontology = load_ontology()
     for mention, ident in reversed(list(zip(mentions, structures, strict=False))):
         one = ontology.get(ident)
         name = one.names if mention.plural else one.name

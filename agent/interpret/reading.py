@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from agent.interpret.beside import both_sides, plain_words, remark
 from agent.interpret.frames import frames
 from agent.interpret.items import Item
 from agent.interpret.lexicon import Lexicon, Phrase, load_lexicon
@@ -43,9 +44,9 @@ def user_names(available: Collection[str]) -> dict[Phrase, str]:
 
 def read(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
     """The items of a sentence, in order; together they cover every word once."""
-    lexicon, texts = load_lexicon(), which_one(_spelled_out([token.text for token in tokens]))
+    lexicon, texts = load_lexicon(), which_one(plain_words(_spelled_out([token.text for token in tokens])))
     texts = halved_segments(texts, lambda at: tokens[at].end == tokens[at + 1].start)
-    framing = frames(texts)
+    framing = {**both_sides(texts), **remark(texts), **frames(texts)}
     if (parts := whole_pancreas(texts)) is not None:
         texts[parts[0]] = "pancreas"
         framing[parts[0] + 1] = parts[1]
@@ -243,7 +244,10 @@ def _phrase(
 ) -> Item | None:
     """The longest concept phrase, filler or unit that begins here and runs into no structure."""
     limit = next((n for n in range(at + 1, len(texts)) if n in mentions), len(texts))
+    silent = lexicon.patterned_filler(texts[at:limit], around)
     for length in range(min(lexicon.longest, limit - at), 0, -1):
+        if silent is not None and silent[0] >= length:
+            break
         phrase = tuple(texts[at : at + length])
         group = lexicon.groups_of.get(phrase)
         fillers = tuple(one for one in lexicon.fillers_of.get(phrase, ()) if not one.beside or around & set(one.beside))
@@ -254,4 +258,6 @@ def _phrase(
             return Item("filler", at, end, text, fillers=fillers)
         if unit := lexicon.unit_of.get(phrase):
             return Item("unit", at, end, text, unit=unit)
-    return None
+    if silent is None:
+        return None
+    return Item("filler", at, at + silent[0], " ".join(texts[at : at + silent[0]]), fillers=(silent[1],))

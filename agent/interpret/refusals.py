@@ -11,6 +11,8 @@ from tools.ontology import load_ontology
 
 _RATIO_OF = {"liver": "liver", "l": "liver", "pancreas": "pancreas", "p": "pancreas"}
 _WHERE = frozenset({"SLICE", "DEPTH"})
+_SUPPOSING = frozenset({"would", "could", "may", "might", "must", "should"})
+_COURSE = frozenset({"GROWN", "SHRUNK", "GROWTH"})
 _EXTENTS = frozenset({"DIAMETER", "LONG_AXIS", "SHORT_AXIS", "SIZE", "VOLUME"})
 
 
@@ -21,6 +23,8 @@ def problem_of(meaning: Meaning) -> str | None:
         return f'Segment 4 of the liver is known as a whole only, not its part "{halves[0]}"'
     if _another_ratio(meaning):
         return "It is to rest on the attenuation of another organ"
+    if supposed := [i.text for i in meaning.items if i.text in _SUPPOSING and _COURSE & meaning.concepts()]:
+        return f'I don\'t know what "{supposed[0]}" means here'
     if meaning.unknown:
         quoted = ", ".join(f'"{word}"' for word in meaning.unknown)
         return f"I don't know what {quoted} means here"
@@ -78,6 +82,8 @@ def nothing_fits(meaning: Meaning, slots: Sequence[Slot]) -> str:
     """Why no kind of question takes a clause whose words are all known."""
     if not meaning.concepts() and not meaning.soft():
         return "It names a structure but not what to tell about it" if slots else "It doesn't say what is asked"
+    if "NEW" in meaning.concepts() and any(load_ontology().get(i).organ for slot in slots for i in slot.ids):
+        return "New lesions are counted in the whole scan, not in one organ"
     if not slots and not meaning.scan:
         return "It doesn't say which structure is meant"
     return "I know these words, but no question that I can answer is made of all of them"

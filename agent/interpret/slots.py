@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from tools.ontology import is_pair, load_ontology
 Assignment = tuple[tuple[str, ...], ...]
 _NO_HOSTS = frozenset({"vessel", "finding"})
 _TOGETHER = frozenset({"TOTAL", "SUM"})
+_LOBE = re.compile(r"(\w+)_(?:left|right)_lobe")
 _COMPARING = frozenset({"THAN", "WHICH", "RATIO", "DIFFERENCE", "EXCEEDS", "COMPARE", "SAME", "MINUS", "ASYMMETRY"})
 
 
@@ -48,7 +50,7 @@ def resolve(meaning: Meaning, before: Sequence[str]) -> tuple[Slot, ...] | Unres
         if slot.role not in {"pronoun", "side"}:
             filled: Slot | Unresolved = slot
         elif slot.role == "pronoun":
-            filled = _pronoun(slot, [s for s in named if s.at < slot.at], before)
+            filled = _pronoun(slot, _holders(slot, meaning, [s for s in named if s.at < slot.at]), before)
         else:
             filled = _side(slot, meaning, named, before)
         if isinstance(filled, Unresolved):
@@ -65,10 +67,17 @@ def _on_its_side(meaning: Meaning, named: Sequence[Slot]) -> tuple[Slot, ...] | 
     if sides[0].at < named[0].end or sides[0].ids == ("both",) or meaning.concepts() & _COMPARING or meaning.chosen:
         return None
     pair, side = load_ontology().get(named[0].ids[0]), sides[0].ids[0]
-    ident = on_side(pair.id, side) if pair.side is None else None
+    ident = on_side(pair.id, side) if pair.side is None and is_pair(pair.organ or pair.id) else None
     between = [item for item in meaning.items if named[0].end <= item.start < sides[0].at]
     beside = all(item.role == "filler" and not item.is_filler("joint", "pronoun") for item in between)
     return (replace(named[0], ids=(ident,), end=sides[0].end),) if ident and beside else None
+
+
+def _holders(slot: Slot, meaning: Meaning, earlier: Sequence[Slot]) -> list[Slot]:
+    """The organs named before "in it", where lesions are named as well: those are in it."""
+    inside = any(item.end == slot.at and item.text in {"in", "within", "inside"} for item in meaning.items)
+    organs = [one for one in earlier if not any(map(is_lesion, one.ids))]
+    return organs if inside and organs else list(earlier)
 
 
 def _pronoun(slot: Slot, earlier: Sequence[Slot], before: Sequence[str]) -> Slot | Unresolved:
@@ -103,6 +112,9 @@ def on_side(ident: str, side: str) -> str | None:
     if one.kind == "lesion":
         located = on_side(one.organ, side) if one.organ else None
         return ontology.lesion_id(one.lesion_type or "lesion", located) if located else None
+    if lobe := _LOBE.fullmatch(ident):
+        other = f"{lobe.group(1)}_{side}_lobe"
+        return other if other in ontology.structures else None
     paired = f"{one.base}_left" in ontology.structures and one.base in ontology.structures
     if not paired:
         return None
@@ -193,18 +205,20 @@ def _asked_of(need: StructureNeed, slots: tuple[Slot, ...]) -> tuple[tuple[Slot,
     elif need.places:
         found = offered_places(slots)
     if found.types and not found.slots:
-        return (Slot((_subject(need, found.types),), -1, -1),), found.types
+        return (Slot((_subject(need, found.types, slots),), -1, -1),), found.types
     if not found.slots and need.default:
         return (Slot((need.default,), -1, -1),), found.types
     return found.slots, found.types
 
 
-def _subject(need: StructureNeed, types: Sequence[str]) -> str:
+def _subject(need: StructureNeed, types: Sequence[str], slots: Sequence[Slot]) -> str:
     """The lesion whose type is asked for where only the possible answers are named ("PDAC or PNET?")."""
-    if need.of:
-        return need.of[0]
     ontology = load_ontology()
-    organs = {ontology.lesion_types[one].organ for one in types}
+    named = {organ for slot in slots for i in slot.ids if (organ := ontology.get(i).organ) is not None}
+    if need.of:
+        elsewhere = named - {ontology.get(need.of[0]).organ}  # "PDAC or PNET in the head?"
+        return ontology.lesion_id("lesion", sorted(elsewhere)[0]) if elsewhere else need.of[0]
+    organs: set[str | None] = {*named} or {ontology.lesion_types[one].organ for one in types}
     return ontology.lesion_id("lesion", next(iter(organs)) if len(organs) == 1 else None)
 
 
@@ -266,4 +280,7 @@ def _allowed(kind: Kind, ids: Sequence[str]) -> bool:
             return False
         if need.organs and organ is not None and not any(within(organ, base) for base in need.organs):
             return False
+    hosts = [ontology.get(i).organ or i for i in ids]
+    if kind.answer.form == "name" and any(a != b and within(a, b) for a in hosts for b in hosts):
+        return False  # "more in the left kidney or in both?"
     return len(set(ids)) == len(ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from agent.interpret.lexicon import Group
 from agent.interpret.meaning import Slot
@@ -143,3 +144,27 @@ def on_either_side(kept: Sequence[Sensed], slots: Sequence[Slot], groups: Sequen
     if told or not _EITHER.search(text) or lesion.organ not in {None, slots[1].ids[0]}:
         return None
     return replace(slots[0], ids=(ontology.lesion_id(lesion.lesion_type or lesion.id, slots[1].ids[0]),))
+
+
+def single_largest(
+    kept: Sequence[Sensed], slots: tuple[Slot, ...], groups: list[Group]
+) -> tuple[tuple[Slot, ...], list[Group]]:
+    """The largest lesion of a class as a structure of its own, where its distance from another structure is asked for.
+
+    Where the organ of the lesion is not told with it ("the largest cyst"), the word stays, and no kind takes it.
+    """
+    ontology = load_ontology()
+    if not any("DISTANCE" in group.concepts for group in groups):
+        return slots, groups
+    told = [item for item, _ in kept if not (item.is_filler("article") and item.group is None)]
+    for item, then in pairwise(told):
+        at = next((n for n, slot in enumerate(slots) if slot.at == then.start), None)
+        largest = item.group is not None and item.group.concepts == ("LARGEST",)
+        if not largest or at is None or len(slots[at].ids) != 1 or then.plural:
+            continue
+        lesion = ontology.get(slots[at].ids[0])
+        if lesion.kind == "lesion" and lesion.organ is not None and "#" not in lesion.id:
+            numbered = replace(slots[at], ids=(f"{lesion.id}#1",))
+            rest = [group for group in groups if group is not item.group]
+            return (*slots[:at], numbered, *slots[at + 1 :]), rest
+    return slots, groups

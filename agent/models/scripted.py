@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from agent.models.embedded import EmbeddedReasoner
+from agent.models.protocol import Images, Plain
 from agent.query import NotUnderstood, Query
-from agent.state import Conclusion, Request, RunState, Task
+from agent.state import Conclusion, Request, RunState
 
 Script = Callable[[RunState, Conclusion], Conclusion]
 """Turns the truthful conclusion of a round into the one that the model gives."""
 
 
-class ScriptedModel:
+class ScriptedModel(Plain):
     """Gives one scripted conclusion per round; the last one is repeated.
 
     Args:
@@ -31,11 +32,7 @@ class ScriptedModel:
         """The embedded interpretation."""
         return self._truthful.interpret(request, available)
 
-    def plan(self, state: RunState) -> list[Task]:
-        """No further tasks."""
-        return []
-
-    def conclude(self, state: RunState) -> Conclusion:
+    def conclude(self, state: RunState, images: Images = lambda: ()) -> Conclusion:
         """The scripted conclusion of this round."""
         index = min(state.round, len(self._script)) - 1
         return self._script[index](state, self._truthful.conclude(state))

@@ -24,7 +24,7 @@ LARGEST = (
     "measurable", "region_most_count", "region_most_volume",
 )  # fmt: skip
 """Kinds on the lesions of one class that rest on their table, their regions or a rule."""
-CHANGES = ("grown", "prior_volume", "shrunk", "volume_change")
+CHANGES = ("grown", "prior_volume", "shrunk", "volume_change", "volume_growth")
 STAGING = ("category_m", "category_n", "category_t", "resectability", "stage")
 CONTACTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("vessel_contact", {}), ("vessel_contact_length", {}), ("vessel_encased", {}), ("vessel_involved", {}),

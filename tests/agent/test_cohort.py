@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+import agent.cells
 import agent.cohort
 from agent.cohort import Job, Result, Worker, read_manifest, run_cohort
-from agent.errors import UsageError
+from agent.errors import ModelUnavailable, UsageError
 from agent.query import NotUnderstood, Query
 from agent.state import Request
 from agent.trace import verify
@@ -339,4 +340,41 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "kept"), [("-5.25", True), ("1e-05", True), ("-1e-05", True), ("-5.25-1", False)])
 def test_a_negative_number_stays_a_number(text: str, kept: bool) -> None:
-    assert (agent.cohort._plain(text) == text) is kept
+    assert (agent.cells.plain_cell(text) == text) is kept
+
+
+# -- models -------------------------------------------------------------------------------------------------------
+
+
+class Away(Reads):
+    """A model whose server is away from the second question on, or refuses it."""
+
+    name = "vllm:other"
+
+    def __init__(self, *, refused: bool) -> None:
+        super().__init__()
+        self.refused = refused
+
+    def interpret(self, request: Request, available: Any) -> list[Query | NotUnderstood]:
+        if request.question != "How large is the liver?":
+            raise ModelUnavailable("The model server is away.", refused=self.refused)
+        return super().interpret(request, available)
+
+
+def test_a_row_is_finished_for_its_model_alone(tmp_path: Path, manifest: Path, worked: list[str]) -> None:
+    jobs, out = read_manifest(manifest)[:1], tmp_path / "out"
+    run_cohort(jobs, out, settings_in(tmp_path))
+    run_cohort(jobs, out, settings_in(tmp_path), model=Away(refused=True))
+    run_cohort(jobs, out, settings_in(tmp_path), model=Away(refused=True))
+    assert worked == ["c0", "c0"]
+
+
+def test_a_cohort_whose_model_is_away_stops_and_goes_on(tmp_path: Path, manifest: Path, worked: list[str]) -> None:
+    jobs, out = read_manifest(manifest), tmp_path / "out"
+    with pytest.raises(ModelUnavailable):
+        run_cohort(jobs, out, settings_in(tmp_path), model=Away(refused=False))
+    assert worked == ["c0", "c1"]
+    assert [row["outcome"] for row in results(out)] == ["finished"]
+    made = run_cohort(jobs, out, settings_in(tmp_path), model=Away(refused=True))
+    assert [one.outcome for one in made] == ["finished", "failed", "failed"]
+    assert worked == ["c0", "c1", "c1", "c2"]

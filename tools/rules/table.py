@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from tools.ontology import load_ontology
+
 Verdict = bool | str
 ANY_ORGAN = "*"
 """As the structure of a rule: it holds for lesions of any organ, and for both sides of a pair together."""
@@ -185,6 +187,7 @@ class TableRule(_Frozen):
         normal: verdicts that call for no attention.
         text: how a verdict completes "the {structure} …"; where it is missing, the noun is the verdict.
         implies: what its verdicts mean for questions that rules on other topics decide.
+        opinions: verdict → type of lesion that it takes the lesion for; verdicts that are mere cues are left out.
         needs: what must hold for the rule to be used.
         inputs: what it rests on, by name, in the order in which it is told.
         rows: the table.
@@ -207,6 +210,7 @@ class TableRule(_Frozen):
     normal: tuple[Verdict, ...] = (False,)
     text: dict[str, str] = Field(default_factory=dict)
     implies: tuple[Implied, ...] = ()
+    opinions: dict[str, str] = Field(default_factory=dict)
     needs: tuple[Need, ...] = ()
     inputs: dict[str, Input] = Field(min_length=1, max_length=60)
     rows: tuple[Row, ...] = Field(min_length=1)
@@ -226,6 +230,10 @@ class TableRule(_Frozen):
             raise ValueError(f"rule {self.id}: yes and no need a text")
         if self.ordered and set(verdicts) - set(self.ordered):
             raise ValueError(f"rule {self.id}: the order leaves verdicts out")
+        if set(self.opinions) - {str(one) for one in verdicts}:
+            raise ValueError(f"rule {self.id}: opinions on verdicts that it never gives")
+        if strange := sorted(set(self.opinions.values()) - set(load_ontology().lesion_types)):
+            raise ValueError(f"rule {self.id}: no types of lesions: {', '.join(strange)}")
         for name in self.inputs:
             self.limits(name)
         return self

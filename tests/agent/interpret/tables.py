@@ -13,6 +13,7 @@ UNDERSTOOD = (
     "understood_tumours.txt",
     "understood_paraphrases.txt",
     "understood_widened.txt",
+    "understood_phrased.txt",
 )
 AVAILABLE = ("GTV", "label_3", "my_structure")
 
@@ -34,7 +35,7 @@ def understood() -> list[tuple[str, tuple[str, ...]]]:
 
 def refused() -> list[str]:
     """Questions that must not be understood."""
-    return [*_lines("refused.txt"), *_lines("refused_widened.txt")]
+    return [*_lines("refused.txt"), *_lines("refused_widened.txt"), *_lines("refused_phrased.txt")]
 
 
 def heading(entry: Query | NotUnderstood) -> str:
