@@ -64,8 +64,6 @@ def main() -> int:
     starting.add_argument(
         "--threads", type=int, default=1, help="processors to compute on; more only where nothing else runs"
     )
-        "--threads", type=int, default=1, help="processors to compute on; more only where nothing else runs"
-    )
     commands.add_parser("status", help="print the URL of the running server")
     commands.add_parser("stop", help="stop the server")
     given = parser.parse_args()
