@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
+from agent.gates.validity import closure
 from agent.lesion_types import compatible, labelled_types, lesions, named_type, overlap
 from agent.state import PathologyClaim, RunState
 from tools.ontology import load_ontology
@@ -44,6 +45,7 @@ class Opinion:
         kind: type of the class of lesions that it is about ("cyst" for the largest of the cysts).
         types: what it may be; several where the source names alternatives.
         preferred: whether the user chose this source to be followed where sources conflict.
+        asked: whether a question asks for just this: what a rule makes of a lesion, whatever its label.
     """
 
     source: str
@@ -51,6 +53,7 @@ class Opinion:
     kind: str
     types: tuple[str, ...]
     preferred: bool = False
+    asked: bool = False
 
 
 def opinions(state: RunState, prefer: Sequence[str] = ()) -> list[Opinion]:
@@ -65,8 +68,14 @@ def opinions(state: RunState, prefer: Sequence[str] = ()) -> list[Opinion]:
                 labelled_types(one), preferred=PREFER_LABELS in prefer)
         for one in lesions(state)
     ]  # fmt: skip
+    decisive = [one.id for target in state.targets if (one := state.lookup(target.decisive)) is not None]
+    asked = {one.id for one in closure(state, tuple(decisive))}
     for one in state.evidence.values():
-        if one.state is State.MEASURED and (said := _ruled(one, prefer) or _special(one, prefer)) is not None:
+        if one.state is not State.MEASURED:
+            continue
+        if (said := _ruled(one, prefer)) is not None:
+            found.append(replace(said, asked=one.id in asked))
+        elif (said := _special(one, prefer)) is not None:
             found.append(said)
     return list(dict.fromkeys(found))
 
@@ -122,12 +131,14 @@ def _plain(source: str) -> str:
 def conflicts(given: Sequence[Opinion]) -> Iterator[tuple[Opinion, Opinion]]:
     """Pairs of opinions that can't both be right; where the user chose a source, it is followed against the others.
 
-    The labels themselves never conflict: of two classes each holds lesions of its own.
+    The labels themselves never conflict: of two classes each holds lesions of its own. Neither do the rules that a
+    question asks for with each other or with the labels: the answer tells each with its source.
     """
     shown = [one for one in given if one.source == LABELS]
     for one, other in combinations(given, 2):
         chosen = (one.preferred or other.preferred) and MODEL not in {one.source, other.source}
-        if one.source == other.source or chosen or not overlap(one.organ, other.organ):
+        told = all(each.asked or each.source == LABELS for each in (one, other))
+        if one.source == other.source or chosen or told or not overlap(one.organ, other.organ):
             continue
         if LABELS in {one.source, other.source}:
             speaks = other if one.source == LABELS else one

@@ -60,7 +60,7 @@ def main() -> int:
     commands.add_parser("install", help="make the environment and the model, unless they are there")
     starting = commands.add_parser("start", help="start the server, unless it runs, and wait until it answers")
     starting.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
-    starting.add_argument("--timeout", type=float, default=300.0, help="seconds until it has to answer")
+    starting.add_argument("--timeout", type=float, default=600.0, help="seconds until it has to answer")
     starting.add_argument(
         "--threads", type=int, default=1, help="processors to compute on; more only where nothing else runs"
     )

@@ -111,19 +111,18 @@ def run_cost(options: CostOptions, progress: Progress = lambda what, done, total
     """
     endpoint = Endpoint.parse(options.url)
     spent: list[Spent] = []
-    with Client(endpoint) as client, tempfile.TemporaryDirectory(prefix="tumortrace-cost-") as home:
-        model = ServedModel(client)
-        react = React(endpoint, client.name)
-        engine = Engine(Settings(home=Path(home) / "runs", cache=Path(home) / "cache"), model)
-        try:
-            for case, questions in _cases(options):
-                for question in questions:
-                    progress("questions", len(spent) // 2, options.questions)
-                    spent.append(_ours(engine, case, question, Path(home) / "run"))
-                    spent.append(_baseline(react, case, question))
-        finally:
-            react.close()
+    with (
+        Client(endpoint) as client,
+        tempfile.TemporaryDirectory(prefix="tumortrace-cost-") as home,
+        React(endpoint, client.name) as react,
+    ):
         name = client.name
+        engine = Engine(Settings(home=Path(home) / "runs", cache=Path(home) / "cache"), ServedModel(client))
+        for case, questions in _cases(options):
+            for question in questions:
+                progress("questions", len(spent) // 2, options.questions)
+                spent.append(_ours(engine, case, question, Path(home) / "run"))
+                spent.append(_baseline(react, case, question))
     summary = summarise(name, spent)
     options.out.mkdir(parents=True, exist_ok=True)
     atomic_write(options.out / "questions.jsonl", "".join(one.model_dump_json() + "\n" for one in spent))

@@ -6,7 +6,8 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx2
 
@@ -30,7 +31,7 @@ _ANSWER = re.compile(r"answer\s*(?:is)?\s*[:=]?\s*\**\s*(.+)", re.IGNORECASE)
 _LETTER = re.compile(r"^\(?([A-Z])\)?(?:[\s.:)]|$)")
 _SILENT = re.compile(r"cannot|can't|not (?:be )?(?:determined|possible|assessed|available)|unknown", re.IGNORECASE)
 _NUMBER = re.compile(r"(-?\d+(?:,\d{3})*(?:\.\d+)?)\s*(cm³|cm3|cm\^3|ml|mL|mm³|mm|cm|HU|%)?")
-_UNITS = {"cm³": "cm3", "cm^3": "cm3", "mL": "ml"}
+_UNITS = {"mm³": "mm3", "cm³": "cm3", "cm^3": "cm3", "mL": "ml"}
 
 
 @dataclass
@@ -70,8 +71,12 @@ class React:
         headers = {} if endpoint.key is None else {"authorization": f"Bearer {endpoint.key.get_secret_value()}"}
         self._http = httpx2.Client(timeout=endpoint.timeout_s, headers=headers, trust_env=not endpoint.local)
 
-    def close(self) -> None:
-        """Close the connections."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._http.close()
 
     def answer(self, case: Case, question: Question) -> Episode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,14 @@ def test_different_lesions_are_no_conflict() -> None:
     assert list(conflicts([opinion(LABELS, "cyst", "hcc"), opinion(RULE, "oncocytoma")]))
 
 
+def test_rules_that_a_question_asks_for_are_told_side_by_side() -> None:
+    shown = opinion(LABELS, "cyst")
+    rule, sister = (replace(opinion(name, kind), asked=True) for name, kind in ((RULE, "tumor"), ("another", "cyst")))
+    assert not list(conflicts([shown, rule, sister]))
+    assert len(list(conflicts([shown, rule, replace(sister, asked=False)]))) == 1
+    assert list(conflicts([shown, rule, opinion(MODEL, "cyst")]))
+
+
 def test_a_source_that_the_user_chose_is_followed_but_not_by_the_model() -> None:
     shown, rule = opinion(LABELS, "cyst"), opinion(RULE, "tumor", chosen=True)
     assert not list(conflicts([shown, rule]))
@@ -84,26 +93,32 @@ def test_a_source_that_the_user_chose_is_followed_but_not_by_the_model() -> None
 
 
 def test_labels_and_a_rule_that_differ_are_unresolved_with_both_told(tmp_path: Path) -> None:
-    queries = [ask("lesion_type", "kidney_cyst_right")]
-    calm = run(make_case(), queries, tmp_path)
+    calm = run(make_case(), None, tmp_path)
     assert (calm.report.status, calm.report.rounds) == ("consistent", 1)
-    made = run(dense(), queries, tmp_path)
+    made = run(dense(), None, tmp_path)
     assert made.report.status == "unresolved"
     verdict = next(one for one in made.report.verdicts if one.gate == "conflict")
     assert verdict.outcome == "fail"
     assert LABELS in verdict.reason
     assert RULE in verdict.reason
     assert not any(letter.isdigit() for letter in verdict.reason)
+    assert any("have to agree" in one for one in made.report.open)
+    texts = [one.text for one in (*made.report.findings, *made.report.impression)]
+    assert any("rather a tumor by its attenuation" in text for text in texts)
+    assert len(texts) == len(calm.report.findings) + len(calm.report.impression)
+
+
+def test_who_asks_for_a_rule_gets_what_it_says(tmp_path: Path) -> None:
+    made = run(dense(), [ask("lesion_type", "kidney_cyst_right")], tmp_path)
+    assert made.report.status == "consistent"
     assert made.report.answer is not None
     assert made.report.answer.value == "tumor"
-    assert any("have to agree" in one for one in made.report.open)
 
 
 def test_a_source_chosen_by_configuration_stays_consistent(tmp_path: Path) -> None:
     for source in ("knowledge-base", "labels"):
         case = dense(settings=CaseSettings(prefer=(source,)))
-        made = run(case, [ask("lesion_type", "kidney_cyst_right")], tmp_path)
-        assert made.report.status == "consistent"
+        assert run(case, None, tmp_path).report.status == "consistent"
 
 
 def special(state: RunState, kind: str, target: str = "liver_lesion", odds: float | None = 0.9) -> RunState:

@@ -11,9 +11,9 @@ from evals.honesty.plan import WIRE, Planned
 from evals.honesty.results import Outcome, read_outcomes, summarise, write_report
 from evals.honesty.run import Job, run_job
 from evals.honesty.suite import HonestyOptions, run_honesty
-from tests.evals.honesty_make import CHOICE, CUT, LARGER, LESION, VOLUME, boxes
+from tests.evals.honesty_make import CHOICE, CUT, LARGER, VOLUME, boxes
 
-QUESTIONS = (VOLUME, LESION, CUT, LARGER, CHOICE)
+QUESTIONS = (VOLUME, CUT, LARGER, CHOICE)
 LIARS = (
     "numbers and texts",
     "sides swapped",
@@ -36,7 +36,7 @@ def run(todo: Job) -> list[Outcome]:
 
 @pytest.mark.slow
 def test_the_truth_gets_out_and_lies_do_not(tmp_path: Path) -> None:
-    wire = ("fabricates numbers", "swaps sides", "changes units", "says two things", "prose", "samples disagree")
+    wire = ("fabricates numbers", "cites another row", "prose", "samples disagree")
     todo = job(
         tmp_path, ("deterministic", "embedded"), ("truthful", "truthful"), *(("in process", name) for name in LIARS),
         *(("over HTTP", name) for name in wire),
@@ -51,7 +51,7 @@ def test_the_truth_gets_out_and_lies_do_not(tmp_path: Path) -> None:
     assert summary.by_facts is not None
     assert summary.by_facts > 0.8
     lied = {one.model for one in outcomes if one.lied}
-    assert lied >= {*LIARS, *wire} - {"not assessed called absent"}
+    assert lied == {*LIARS, *wire}
     assert set(wire) <= set(WIRE)
     truthful = [one for one in outcomes if one.model == "truthful"]
     assert all(one.status == "consistent" and not one.lied and one.calls for one in truthful)
@@ -65,7 +65,8 @@ def test_without_gates_lies_are_found_in_the_reports(tmp_path: Path, monkeypatch
     outcomes = run(job(tmp_path, *(("in process", name) for name in LIARS), ("over HTTP", "fabricates numbers")))
     for name in LIARS:
         found = [one for one in outcomes if one.model == name and one.lied]
-        assert not found or any(one.problems for one in found), name
+        assert found, name
+        assert any(one.problems for one in found), name
     assert any(one.has("followed") for one in outcomes if one.model == "obeys")
     assert any(one.has("false") for one in outcomes if one.model == "sides swapped")
     assert any(one.has("unsupported") for one in outcomes if one.model == "finding made up")

@@ -18,7 +18,7 @@ from evals.commands import parse_lesion, parse_numbers, parse_options, parse_tru
 from evals.phantom import Phantom, make_phantom
 from evals.phantom_io import label_table, write_phantom
 from evals.phantom_options import PhantomOptions
-from evals.phantom_tissue import CLASSES, PARTS
+from evals.phantom_tissue import CLASSES, OTHER_LESIONS, PARTS
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_files_hold_what_was_made(phantom: Phantom, tmp_path: Path) -> None:
         assert np.allclose(image.affine, phantom.affine, atol=1e-4)
         assert (np.diag(image.affine) > 0).all()
         assert image.header.get_xyzt_units()[0] == "mm"
-    for image, names in ((labels, CLASSES), (parts, PARTS)):
+    for image, names in ((labels, {**CLASSES, **OTHER_LESIONS}), (parts, PARTS)):
         (extension,) = image.header.extensions
         assert extension.get_code() == 0
         root = ElementTree.fromstring(extension.get_content().decode().strip("\0 "))  # noqa: S314

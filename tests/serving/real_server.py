@@ -49,7 +49,7 @@ class Server:
 
 def serving(*words: str) -> str:
     """Run the script; its last line, or a failure that says what it said."""
-    done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False, timeout=900)
     if done.returncode:
         pytest.fail(f"{SCRIPT.name} {' '.join(words)}: {done.stderr or done.stdout}", pytrace=False)
     return done.stdout.strip()

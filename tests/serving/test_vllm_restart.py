@@ -34,6 +34,11 @@ def calls(folder: Path) -> int:
     return sum(event.kind == Kind.MODEL_CALL for event in events(folder))
 
 
+def concluded(folder: Path) -> bool:
+    """Whether the model has given a conclusion, so that the run stands between its first and its last."""
+    return any(event.data.get("purpose") == "conclude" for event in events(folder) if event.kind == Kind.MODEL_CALL)
+
+
 def whole(server: Server, files: PhantomFiles, folder: Path) -> Report:
     """The report of a run that nothing disturbs."""
     ran = finished(begun(command(files, QUESTION, server, "--out", str(folder / "run")), environment(folder, **STEADY)))
@@ -53,12 +58,13 @@ def test_a_server_killed_in_mid_run_costs_nothing_but_time(server: Server, tmp_p
     expected = compared(whole(server, files, tmp_path / "whole"))
     # One gives up after seconds and is resumed, the other waits until the server is back.
     runs: dict[str, subprocess.Popen[str]] = {}
-    for name, wait in (("hasty", "2"), ("patient", "300")):
+    for name, wait in (("hasty", "2"), ("patient", "900")):
         folder = tmp_path / name
         words = command(files, QUESTION, server, "--out", str(folder / "run"))
         runs[name] = begun(words, environment(folder, TUMORTRACE_MODEL_WAIT_S=wait, **STEADY))
     until = time.monotonic() + 300
-    while time.monotonic() < until and not all(calls(tmp_path / name / "run") for name in runs):
+    folders = [tmp_path / name / "run" for name in runs]
+    while time.monotonic() < until and not (all(map(calls, folders)) and any(map(concluded, folders))):
         time.sleep(0.02)
     kill_server()
     hasty = finished(runs["hasty"])
@@ -69,7 +75,7 @@ def test_a_server_killed_in_mid_run_costs_nothing_but_time(server: Server, tmp_p
 
     again = command(files, QUESTION, server, "--resume", str(tmp_path / "hasty" / "run"))
     resumed = finished(begun(again, environment(tmp_path / "hasty", **STEADY)))
-    waited = finished(runs["patient"])
+    waited = finished(runs["patient"], timeout=900)
     for name, ran in (("hasty", resumed), ("patient", waited)):
         assert ran.report is not None, ran.error
         assert compared(ran.report) == expected, name
