@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-fast serving check lint format bench clean
+.PHONY: demo test test-fast test-serving serving check lint format bench clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12" >&2; exit 2; }
@@ -20,9 +20,11 @@ $(VENV)/.dev: $(VENV)/.core
 demo: $(VENV)/.core
 	PYTHON=$(BIN)/python BIN=$(BIN) DEMO=$(DEMO) sh scripts/demo.sh
 
-# The tests with a real model server come last and alone: the server computes on the same processors.
-test: $(VENV)/.dev serving
+test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "not serving"
+
+# The tests with a real model server come alone: the server computes on the same processors.
+test-serving: $(VENV)/.dev serving
 	$(BIN)/python -m pytest -m serving
 
 test-fast: $(VENV)/.dev
