@@ -20,10 +20,11 @@ $(VENV)/.dev: $(VENV)/.core
 demo: $(VENV)/.core
 	PYTHON=$(BIN)/python BIN=$(BIN) DEMO=$(DEMO) sh scripts/demo.sh
 
-test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not serving"
-
 # The tests with a real model server come alone: the server computes on the same processors.
+test: $(VENV)/.dev serving
+	$(BIN)/python -m pytest -n 2 -m "not serving"
+	$(BIN)/python -m pytest -m serving
+
 test-serving: $(VENV)/.dev serving
 	$(BIN)/python -m pytest -m serving
 

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from agent.errors import IntegrityError, ModelUnavailable, UsageError
 from agent.graph import build_graph
 from agent.local_only import nothing_sent
-from agent.models.protocol import ReasoningModel
+from agent.models.protocol import Heard, ReasoningModel
 from agent.models.usage import Usage
 from agent.query import Query
 from agent.report_model import Report
@@ -55,6 +55,7 @@ class Engine:
         progress: told of every finished tool call.
         profile: where the time goes.
         started: told of the run's folder before the work begins, so that an interrupted run can be found again.
+        heard: told of the characters that the model has written so far; given, its answers are streamed.
     """
 
     settings: Settings
@@ -62,6 +63,7 @@ class Engine:
     progress: Progress = silent
     profile: Profile = field(default_factory=Profile)
     started: Callable[[RunFolder], None] = lambda folder: None
+    heard: Heard | None = None
 
     def ask(
         self,
@@ -70,6 +72,7 @@ class Engine:
         *,
         options: tuple[str, ...] = (),
         previous: tuple[Query, ...] = (),
+        spoken: bool = False,
         out: Path | None = None,
         resume: str | None = None,
     ) -> tuple[Report, RunState]:
@@ -80,6 +83,7 @@ class Engine:
             question: the words.
             options: choices of a multiple-choice question.
             previous: queries of the conversation so far.
+            spoken: the answer is part of a conversation.
             out: where to put the run.
             resume: id or folder of an interrupted run to go on with.
 
@@ -87,7 +91,7 @@ class Engine:
             UsageError: the run to resume was about something else.
             IntegrityError: the finished run to show again was changed.
         """
-        request = Request(question=question, options=options, previous=previous)
+        request = Request(question=question, options=options, previous=previous, spoken=spoken)
         runs = Runs(self.settings.home)
         folder = runs.find(resume, begun=False) if resume is not None else runs.create(out)
         self.started(folder)
@@ -136,7 +140,7 @@ class Engine:
             start = None if begun.next else RunState(run_id=folder.id, request=request)
             # A resumed run goes on counting what its model takes.
             spent = begun.values.get("usage", Usage())
-            services = replace(services, model=self.model.begin(spent))
+            services = replace(services, model=self.model.begin(spent, self.heard))
             values = graph.invoke(start, config, context=services, durability="sync")
         return RunState.model_validate(values)
 

@@ -117,7 +117,8 @@ class Picture(_Model):
 class Report(_Model):
     """Everything that a run concluded, with the evidence for it.
 
-    `open` says what of an unresolved run remained open; `usage` what its served model took, if it had one.
+    `open` says what of an unresolved run remained open; `usage` what its served model took, if it had one, attempts
+    that were broken off included; `said` in which order a conversation tells the answers, by number from 0.
     """
 
     schema_: str = Field(default=SCHEMA, alias="schema", serialization_alias="schema")
@@ -129,6 +130,7 @@ class Report(_Model):
     usage: Usage | None = None
     answer: Answer | None
     answers: list[Answer] = Field(default_factory=list)
+    said: list[int] = Field(default_factory=list)
     findings: list[Sentence] = Field(default_factory=list)
     impression: list[Sentence] = Field(default_factory=list)
     pathology: Pathology | None = None

@@ -9,7 +9,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from agent.claims import answer_id
+from agent.errors import ModelUnavailable
 from agent.files import atomic_write
+from agent.model_calls import asked, requests_of
+from agent.models.usage import Usage
 from agent.pictures import evidence_out, make_pictures
 from agent.query import NotUnderstood
 from agent.report import render_html, render_markdown
@@ -17,6 +20,7 @@ from agent.report_model import Answer, Pathology, Report, Sentence
 from agent.runs import RunFolder
 from agent.services import Services
 from agent.state import Claim, RunState
+from agent.trace import read_events
 from agent.trace_schema import Kind
 from agent.wording import describe, target_name
 from tools.ontology import load_ontology
@@ -35,7 +39,7 @@ def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     """Write the report of a finished run; running it again writes the same files again."""
     services = runtime.context
     folder = RunFolder(id=state.run_id, folder=services.trace.path.parent)
-    made = build_report(state, folder)
+    made = _told(build_report(state, folder), state, services)
     with services.profile.part("pictures"):
         images = make_pictures(made, state, services.case)
     with services.profile.part("report"):
@@ -50,6 +54,26 @@ def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     services.trace.append(Kind.REPORT, {"status": made.status, "answer": text})
     services.trace.finish(made.status, hashes, state.stop_reason)
     return {}
+
+
+def _told(made: Report, state: RunState, services: Services) -> Report:
+    """The report with the order in which a conversation tells its answers, and with what all requests took."""
+    if state.request.spoken and len(made.answers) > 1:
+        try:
+            with asked(services, "reply", state.round, state.usage) as use:
+                first = services.model.reply([one.text for one in made.answers], state.request.question or "")
+                use.result = list(first)
+        except ModelUnavailable:
+            first = []
+        every = range(len(made.answers))
+        # The model says what comes first; it can keep nothing back, and repeat nothing.
+        order = dict.fromkeys([*(number for number in first if number in every), *every])
+        made = made.model_copy(update={"said": list(order)})
+    # By the trace, which has the requests of an attempt that was killed before its state was kept as well.
+    usage = Usage()
+    for _, call in requests_of(read_events(services.trace.path)):
+        usage = usage.plus(call)
+    return made.model_copy(update={"usage": usage if usage.calls else None})
 
 
 def report_json(made: Report) -> str:
@@ -71,7 +95,6 @@ def build_report(state: RunState, folder: RunFolder) -> Report:
         status=state.status,
         rounds=state.round,
         open=_open(state),
-        usage=state.usage if state.usage.calls else None,
         answer=_combined(answers, state.request.question),
         answers=answers,
         findings=[_sentence(claim) for claim in standing if claim.level == "finding"],

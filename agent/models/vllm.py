@@ -6,7 +6,7 @@ It is asked as little as possible: one request concludes. What it says is read b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import pydantic
@@ -18,7 +18,7 @@ from agent.models.client import Prompt, Sample
 from agent.models.embedded import EmbeddedReasoner
 from agent.models.endpoint import Endpoint
 from agent.models.judged import Judged, judged, lesion_types, vote
-from agent.models.protocol import Images
+from agent.models.protocol import Heard, Images
 from agent.models.readings import two_readings
 from agent.models.table import MOST_CHARACTERS, Table, build_table
 from agent.models.usage import Call, Ledger, Problem, Purpose, Usage
@@ -73,7 +73,7 @@ class Asks(Protocol):
         samples: int | None = None,
         images: Sequence[bytes] = (),
         temperature: float | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Heard | None = None,
     ) -> list[Sample]:
         """Ask for JSON of a given form."""
         ...  # fmt: skip
@@ -85,6 +85,7 @@ class ServedModel:
     Args:
         client: shared by all runs.
         spent: what the run used before.
+        heard: told of the characters written so far; given, answers are streamed.
 
     Raises:
         UsageError, ModelUnavailable: the server is asked for the model's name at once.
@@ -92,16 +93,17 @@ class ServedModel:
 
     deterministic = False
 
-    def __init__(self, client: Asks, spent: Usage | None = None) -> None:
+    def __init__(self, client: Asks, spent: Usage | None = None, heard: Heard | None = None) -> None:
         self.name = f"vllm:{client.name}"
         self._client = client
         self._ledger = Ledger(spent)
+        self._heard = heard
         self._embedded = EmbeddedReasoner()
         self._notes: list[str] = []
 
-    def begin(self, spent: Usage) -> ServedModel:
+    def begin(self, spent: Usage, heard: Heard | None = None) -> ServedModel:
         """The same client with a count of its own."""
-        return ServedModel(self._client, spent)
+        return ServedModel(self._client, spent, heard)
 
     def calls(self) -> list[Call]:
         """Requests since the last time; those for readings say how the readings were weighed."""
@@ -174,7 +176,7 @@ class ServedModel:
         }  # fmt: skip
         pictures = list(images()) if self._client.sees() else []
         prompt = _prompt("conclude", load("conclude.system").render(), documents)
-        samples = self._client.ask(prompt, schema, self._ledger, images=pictures)
+        samples = self._client.ask(prompt, schema, self._ledger, images=pictures, progress=self._heard)
         problems: list[Problem] = []
         usable: list[Judged] = []
         for sample in samples:
@@ -241,7 +243,7 @@ class ServedModel:
     ) -> Form | None:
         """One sample, the likeliest, read; None where it cannot be used."""
         prompt = _prompt(purpose, system, documents)
-        samples = self._client.ask(prompt, schema, self._ledger, samples=1, temperature=0.0)
+        samples = self._client.ask(prompt, schema, self._ledger, samples=1, temperature=0.0, progress=self._heard)
         return next((read for sample in samples if (read := _form(sample, form)) is not None), None)
 
     def _table(self, state: RunState) -> Table:

@@ -1,12 +1,12 @@
 """Sixteen questions at once on one model server, against one after another; and how often its prefix cache hits.
 
-    python -m evals.bench.serving [URL[#NAME]] [--questions 16]
+    python -m evals.bench.serving [URL[#NAME]] [--questions 16] [--passes 2]
 
-Without a URL it takes the one in ``TUMORTRACE_VLLM_URL``. Both ways ask the same questions, of two synthetic patients
-of equal make, so that neither finds the evidence of the other in the server's cache; one question before both warms up
-what they share, the instructions. The baseline, one after another, is measured in the same run. The cache's queries
-and hits come from the server's own metrics, read before and after every conclusion of the baseline and put down to
-its round.
+Without a URL it takes the one in ``TUMORTRACE_VLLM_URL``. Both ways ask the same questions, of synthetic patients of
+equal make, a new one every time, so that neither finds the evidence of the other in the server's cache; one question
+before all warms up what they share, the instructions. The baseline, one after another, is measured in turns with the
+other way, so that a machine that gets slower or faster meanwhile does so for both. The cache's queries and hits come
+from the server's own metrics, read before and after every conclusion of the baseline and put down to its round.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from agent.cases import CaseFiles, open_case
 from agent.commands.options import choose_model
 from agent.engine import Engine
 from agent.errors import UsageError
-from agent.models.protocol import Images, ReasoningModel
+from agent.models.protocol import Heard, Images, ReasoningModel
 from agent.models.usage import Call, Usage
 from agent.query import NotUnderstood, Query
 from agent.report_model import Report
@@ -107,9 +107,9 @@ class Watched:
         self._model, self._hits = model, hits
         self.name, self.deterministic = model.name, model.deterministic
 
-    def begin(self, spent: Usage) -> ReasoningModel:
+    def begin(self, spent: Usage, heard: Heard | None = None) -> ReasoningModel:
         """The watched model of one run."""
-        return Watched(self._model.begin(spent), self._hits)
+        return Watched(self._model.begin(spent, heard), self._hits)
 
     def calls(self) -> list[Call]:
         """As the model."""
@@ -158,29 +158,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url", nargs="?", default=os.environ.get("TUMORTRACE_VLLM_URL"), help="URL[#NAME] of the API")
     parser.add_argument("--questions", type=int, default=len(QUESTIONS), help="how many of the questions to ask")
+    parser.add_argument("--passes", type=int, default=2, help="how often each way is measured")
     given = parser.parse_args()
     if not given.url:
         parser.error("give the URL of a model server, or set TUMORTRACE_VLLM_URL")
     questions = QUESTIONS[: given.questions]
-    model, hits, console = choose_model(given.url), Hits(given.url), Console()
+    model, hits, console = choose_model(given.url), Hits(given.url), Console(highlight=False)
     hits.read()
+    # New patients every time: a server that was measured before must not know them.
+    first = time.time_ns() % 1_000_000_000
+    one_by_one, at_once = [], []
+    reports: list[Report] = []
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        cases = [case_of(home / f"case-{seed}", seed) for seed in (21, 22, 23)]
-        ask_all(model, cases[0], [WARM_UP], home / "warm", 1)
-        begin = time.perf_counter()
-        ask_all(Watched(model, hits), cases[1], questions, home / "after", 1)
-        middle = time.perf_counter()
-        reports = ask_all(model, cases[2], questions, home / "at-once", len(questions))
-        end = time.perf_counter()
-    one_by_one, at_once = middle - begin, end - middle
-    console.print(f"{len(questions)} questions one after another: {one_by_one:.1f} s (baseline)")
-    console.print(f"{len(questions)} questions at once: {at_once:.1f} s, {one_by_one / at_once:.1f} times faster")
+        ask_all(model, case_of(home / "warm-case", first), [WARM_UP], home / "warm", 1)
+        for number in range(given.passes):
+            one, other = (case_of(home / f"case-{at}", first + at) for at in (2 * number + 1, 2 * number + 2))
+            begin = time.perf_counter()
+            ask_all(Watched(model, hits), one, questions, home / f"after-{number}", 1)
+            middle = time.perf_counter()
+            reports += ask_all(model, other, questions, home / f"at-once-{number}", len(questions))
+            one_by_one.append(middle - begin)
+            at_once.append(time.perf_counter() - middle)
+    console.print(f"{len(questions)} questions one after another: {_seconds(one_by_one)} (baseline)")
+    console.print(f"{len(questions)} questions at once: {_seconds(at_once)}")
+    pairs = ", ".join(f"{one / other:.1f}" for one, other in zip(one_by_one, at_once, strict=True))
+    console.print(f"at once {sum(one_by_one) / sum(at_once):.1f} times faster (by pass: {pairs})")
     for label, rounds in (("in the first round", (1, 1)), ("from the second round on", (2, 10**6))):
         share = hits.share(lambda number, span=rounds: span[0] <= number <= span[1])  # type: ignore[misc]
         told = "nothing was asked" if share is None else f"{100 * share:.0f} % of the tokens read"
         console.print(f"prefix cache hits {label}: {told}")
-    console.print(f"rounds: {dict(sorted(Counter(report.rounds for report in reports).items()))}", highlight=False)
+    console.print(f"rounds at once: {dict(sorted(Counter(report.rounds for report in reports).items()))}")
+
+
+def _seconds(times: Sequence[float]) -> str:
+    return ", ".join(f"{one:.1f} s" for one in times)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Truthful:
         return "none" if name == "diagnosis" else []
 
     def _answer(self, question: Mapping[str, Any], prompt: Prompt) -> Answer:
-        ident = str(question["decided_by"])
+        ident = str(question["row"]["evidence"])
         answer = {"q": question["q"], **restated(ident, prompt.rows[ident])}
         if question.get("options"):
             answer["option"] = self.correct.get(str(question["asked"]), "none")

@@ -11,7 +11,7 @@ import pytest
 from agent.engine import Engine
 from agent.errors import ModelUnavailable
 from agent.model_calls import requests_of, usage_by_round
-from agent.models.protocol import Images
+from agent.models.protocol import Heard, Images
 from agent.models.scripted import Script
 from agent.models.usage import Call, Ledger, Usage
 from agent.pictures import MOST
@@ -53,7 +53,7 @@ class Served(Says):
         self.begun: list[Usage] = []
         self.pictures: list[bytes] = []
 
-    def begin(self, spent: Usage) -> Served:
+    def begin(self, spent: Usage, heard: Heard | None = None) -> Served:
         self.begun.append(spent)
         self.ledger = Ledger(spent)
         return self

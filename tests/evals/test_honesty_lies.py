@@ -26,8 +26,8 @@ ROWS = [
     ["e6", "exists", "liver_lesion", "yes", "", "measured", "finding", ""],
 ]
 QUESTIONS: list[dict[str, Any]] = [
-    {"q": 1, "asked": CHOICE.text, "decided_by": "e1", "options": ["A: 54 cm³", "B: 61 cm³", "C: 48 cm³"]},
-    {"q": 2, "asked": "Is there a pancreatic lesion?", "decided_by": "e3", "options": []},
+    {"q": 1, "asked": CHOICE.text, "row": {"evidence": "e1"}, "options": ["A: 54 cm³", "B: 61 cm³", "C: 48 cm³"]},
+    {"q": 2, "asked": "Is there a pancreatic lesion?", "row": {"evidence": "e3"}},
 ]
 FIELDS = ("answers", "findings", "impression", "t", "n", "m", "stage", "diagnosis", "differential")
 

@@ -19,12 +19,11 @@ def truthful(purpose: str, docs: dict[str, Any], schema: Mapping[str, Any], numb
     """What a model that copies its evidence faithfully fills in."""
     assert purpose == "conclude"
     rows = [dict(zip(docs["evidence"]["columns"], row, strict=True)) for row in docs["evidence"]["rows"]]
-    by_id = {row["id"]: row for row in rows}
     fields = schema["properties"]
     said: dict[str, Any] = {}
     if "answers" in fields:
         said["answers"] = [
-            {"q": one["q"], **_restated(by_id[one["decided_by"]]), **({"option": "none"} if one["options"] else {})}
+            {"q": one["q"], **one["row"], **({"option": "none"} if one.get("options") else {})}
             for one in docs["questions"]
         ]
     if "findings" in fields:
