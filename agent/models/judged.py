@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from agent.claims import lesions_seen
 from agent.gates.validity import closure
-from agent.models.schemas import LONGEST_VALUE, NONE, AnswerForm, ConcludeForm, ImpressionForm
-from agent.models.table import Asked, Row, Table, shown
+from agent.models.schemas import LONGEST_VALUE, AnswerForm, ConcludeForm, ImpressionForm
+from agent.models.table import NONE, Asked, Row, Table, shown
 from agent.pathology import UNKNOWN, categories
 from agent.pathology import pathology as truly
 from agent.state import Claim, Conclusion, PathologyClaim, RunState

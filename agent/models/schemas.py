@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.models.table import Table
+from agent.models.table import NONE, Table
 from agent.query import load_kinds
 from tools.types import State
 
@@ -25,7 +25,6 @@ LONGEST_VALUE = 64
 _LONGEST_WORDS = 60
 UNITS = ("ml", "cm3", "mm3", "l", "mm", "cm", "m", "HU", "%", "deg")
 COMPARATORS = ("gt", "lt", "ge", "le")
-NONE = "none"
 
 Why = Literal["value", "unit", "state", "structure", "beyond_evidence"]
 REASONS: dict[str, str] = {
@@ -47,8 +46,8 @@ class AnswerForm(_Form):
 
     q: int
     evidence: str
-    value: str
-    unit: str
+    value: str = ""
+    unit: str = ""
     state: str
     option: str = NONE
 
@@ -57,8 +56,8 @@ class ImpressionForm(_Form):
     """One impression, restated."""
 
     evidence: str
-    value: str
-    unit: str
+    value: str = ""
+    unit: str = ""
     state: str
 
 
@@ -130,12 +129,14 @@ def conclude_schema(table: Table, *, options: int, pathology: Sequence[str] | No
         options: number of choices of a multiple-choice question.
         pathology: lesion types that may be named; None where no pathology is asked for.
     """
-    restated = {
-        "evidence": _one_of([row.alias for row in table.rows]),
-        "value": _text(_longest(table)),
-        "unit": _one_of(sorted({row.unit for row in table.rows} | {""})),
-        "state": _one_of([state.value for state in State]),
-    }
+    units = {row.unit for row in table.rows} | {""}
+    restated = {"evidence": _one_of([row.alias for row in table.rows])}
+    # What no row has is not asked for: a small model fills in something.
+    if longest := _longest(table):
+        restated["value"] = _text(longest)
+    if len(units) > 1:
+        restated["unit"] = _one_of(sorted(units))
+    restated["state"] = _one_of([state.value for state in State])
     fields: Schema = {}
     if table.asked:
         numbers = [asked.number for asked in table.asked]
@@ -157,14 +158,14 @@ def conclude_schema(table: Table, *, options: int, pathology: Sequence[str] | No
 
 
 def _longest(table: Table) -> int:
-    """Characters that a value may have: what the table's longest has, in steps of eight.
+    """Characters that a value may have: what the table's longest has, in steps of eight; 0 where nothing has one.
 
     A server compiles a form before it can fill it in, which takes it the longer the longer its texts may be: seconds
     of processor time for 64 characters, hundredths of one for 8.
     """
-    shown = [row.value for row in table.rows] + [str(asked.right.value) for asked in table.asked]
-    longest = max(map(len, shown), default=0)
-    return min(LONGEST_VALUE, max(1, -(-longest // 8)) * 8)
+    rights = [asked.right.value for asked in table.asked if asked.right.value is not None]
+    longest = max(map(len, [row.value for row in table.rows] + [str(right) for right in rights]), default=0)
+    return min(LONGEST_VALUE, -(-longest // 8) * 8)
 
 
 def reading_schema() -> Schema:

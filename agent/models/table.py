@@ -28,6 +28,7 @@ MOST_IMPRESSIONS = 10
 """Impressions of a report that the model is asked for; what it is not shown, the evidence tells by itself."""
 _NOTE = 200
 _LONGEST_VALUE = 60
+NONE = "none"
 COLUMNS = ("id", "what", "of", "value", "unit", "state", "as", "note")
 
 
@@ -155,21 +156,35 @@ class Table:
         if self.left_out:
             made["left_out"] = self.left_out
         if state.objections:
-            made["objections"] = [self._objection(one) for one in state.objections[:MOST_IMPRESSIONS]]
+            made["objections"] = [self._objection(one, state) for one in state.objections[:MOST_IMPRESSIONS]]
         return made
 
-    def _objection(self, one: Objection) -> JsonValue:
+    def _objection(self, one: Objection, state: RunState) -> JsonValue:
+        """Which claim, which evidence, why, and what would have passed, where evidence decides that."""
         claim = one.claim or ""
         level, _, rest = claim.partition("-")
+        right: dict[str, JsonValue] | None = None
         if level == "answer" and rest.isdigit():
-            number = next((asked.number for asked in self.asked if asked.target.query == int(rest) - 1), None)
-            claim = f"answer {number}" if number else ""
+            asked = next((asked for asked in self.asked if asked.target.query == int(rest) - 1), None)
+            claim = f"answer {asked.number}" if asked else ""
+            right = self._right(asked, state) if asked else None
         elif rest in self.by_id:
             claim = f"{level} {self.by_id[rest].alias}"
+            right = self.by_id[rest].restated() if level == "impression" else None
         elif claim != "pathology":
             claim = ""
         row = self.by_id.get(one.evidence or "")
-        return {"claim": claim, "evidence": row.alias if row else "", "gate": one.gate, "expected": one.expected}
+        told: dict[str, JsonValue] = {
+            "claim": claim, "evidence": row.alias if row else "", "gate": one.gate, "why": one.expected,
+        }  # fmt: skip
+        return told | ({"expected": right} if right else {})
+
+    def _right(self, asked: Asked, state: RunState) -> dict[str, JsonValue]:
+        """The answer that follows from the evidence, as a model would give it."""
+        row = self.by_id[asked.decisive.id].restated()
+        value = asked.right.value
+        said: dict[str, JsonValue] = {"value": shown(value, asked.right.unit)} if isinstance(value, bool) else {}
+        return row | said | ({"option": asked.right.option or NONE} if state.request.options else {})
 
 
 def build_table(state: RunState, *, most_characters: int = MOST_CHARACTERS) -> Table:

@@ -115,6 +115,17 @@ def restated(ident: str, row: Mapping[str, str]) -> Answer:
     return {"evidence": ident, "value": row["value"], "unit": row["unit"], "state": row["state"]}
 
 
+def _leave_out(answer: Answer, fields: Mapping[str, Any]) -> None:
+    """Take out what a form doesn't ask for because no row has it; what a lie put there stays."""
+    for name in ("answers", "impression"):
+        asked = fields.get(name, {}).get("items", {}).get("properties")
+        parts = answer.get(name)
+        for part in parts if asked is not None and isinstance(parts, list) else ():
+            for key in ("value", "unit"):
+                if isinstance(part, dict) and key not in asked and part.get(key) == "":
+                    del part[key]
+
+
 def hidden(text: str) -> int:
     """How often the hidden instruction is in a text, however it is written."""
     return text.lower().replace("_", " ").count(MARKER.lower())
@@ -128,6 +139,7 @@ def responder(truthful: Truthful, mutation: Mutation | None = None) -> Script:
         answer = truthful(prompt)
         if mutation is not None and prompt.purpose == "conclude":
             answer = mutation(deepcopy(answer), prompt)
+        _leave_out(answer, prompt.fields)
         return Reply(texts=(json.dumps(answer, ensure_ascii=False),))
 
     return script

@@ -222,6 +222,9 @@ def markdown(summary: CostSummary) -> str:
         ("right, all", _share(ours.right), _share(theirs.right), ""),
         ("right, multiple choice", _share(ours.right_choice), _share(theirs.right_choice), ""),
         ("right, free", _share(ours.right_free), _share(theirs.right_free), ""),
+        ("model calls per right answer", _by(ours.calls, ours.right), _by(theirs.calls, theirs.right), ""),
+        ("generated tokens per right answer", _by(ours.output_tokens, ours.right),
+         _by(theirs.output_tokens, theirs.right), ""),
         ("wrong answers", _share(ours.wrong), _share(theirs.wrong), ""),
     )  # fmt: skip
     lines = [
@@ -235,6 +238,10 @@ def markdown(summary: CostSummary) -> str:
 
 def _ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+def _by(spent: float, right: float) -> str:
+    return f"{spent / right:.1f}" if right else "–"
 
 
 def _share(value: float | None) -> str:

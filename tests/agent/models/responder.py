@@ -23,13 +23,17 @@ def truthful(purpose: str, docs: dict[str, Any], schema: Mapping[str, Any], numb
     said: dict[str, Any] = {}
     if "answers" in fields:
         said["answers"] = [
-            {"q": one["q"], **one["row"], **({"option": "none"} if one.get("options") else {})}
+            _asked_for(
+                {"q": one["q"], **one["row"], **({"option": "none"} if one.get("options") else {})}, fields["answers"]
+            )
             for one in docs["questions"]
         ]
     if "findings" in fields:
         said["findings"] = [row["id"] for row in rows if row["as"] == "finding"]
     if "impression" in fields:
-        said["impression"] = [_restated(row) for row in rows if row["as"] == "impression"]
+        said["impression"] = [
+            _asked_for(_restated(row), fields["impression"]) for row in rows if row["as"] == "impression"
+        ]
     if "t" in fields:
         decided = {row["what"]: row["value"] for row in rows if row["state"] == "measured"}
         said |= {
@@ -38,6 +42,10 @@ def truthful(purpose: str, docs: dict[str, Any], schema: Mapping[str, Any], numb
         if "differential" in fields:
             said["differential"] = []
     return said
+
+
+def _asked_for(said: dict[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name in form["items"]["properties"]}
 
 
 def _restated(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,3 +80,14 @@ def test_only_what_is_shown_can_be_named(world: World) -> None:
     for wrong in ({"q": 2}, {"evidence": "e9999"}, {"unit": "litres"}, {"state": "gone"}, {"value": "x" * 100}):
         assert misfit({"answers": [answer | wrong]}, schema) is not None
     assert misfit({"answers": []}, schema) is not None
+
+
+def test_what_no_row_has_is_not_asked_for(world: World) -> None:
+    known = build_table(world.only("volume", "liver"))
+    nothing = replace(known.rows[0], value="", one=known.rows[0].one.model_copy(update={"unit": None}))
+    right = known.asked[0].right.model_copy(update={"value": None})
+    table = replace(known, rows=(nothing,), asked=(replace(known.asked[0], right=right),))
+    form = conclude_schema(table, options=0, pathology=None)["properties"]["answers"]["items"]["properties"]
+    assert list(form) == ["q", "evidence", "state"]
+    full = conclude_schema(known, options=0, pathology=None)["properties"]["answers"]["items"]["properties"]
+    assert list(full) == ["q", "evidence", "value", "unit", "state"]

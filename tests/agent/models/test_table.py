@@ -98,6 +98,23 @@ def test_objections_name_what_the_model_knows(world: World) -> None:
     assert told["round"] == 2
     assert [one["claim"] for one in told["objections"]] == ["answer 1", "", "", "pathology"]
     assert [one["evidence"] for one in told["objections"]] == [row.alias, "", "", ""]
+    assert told["objections"][0]["why"] == "its value is not right"
+    assert [one.get("expected") for one in told["objections"]] == [row.restated(), None, None, None]
+
+
+@pytest.mark.parametrize(("options", "letter"), [((), None), (("1 cm³", "{} cm³"), "B"), (("1 cm³", "2 cm³"), "none")])
+def test_an_objection_to_an_answer_says_what_was_expected(
+    options: tuple[str, ...], letter: str | None, world: World
+) -> None:
+    state = world.only("volume", "liver")
+    (row,) = [row for row in build_table(state).rows if row.role == "answer"]
+    options = tuple(one.format(row.value) for one in options)
+    request = state.request.model_copy(update={"options": options})
+    objection = Objection(gate="grounding", claim="answer-1", evidence=row.one.id, expected="its option is not right")
+    state = state.model_copy(update={"request": request, "objections": [objection], "round": 2})
+    (told,) = documents(rendered(state))["round"]["objections"]
+    assert told["expected"].get("option") == letter
+    assert {key: told["expected"][key] for key in row.restated()} == row.restated()
 
 
 def test_prompts_fit_a_small_context(everything: RunState) -> None:
