@@ -206,7 +206,10 @@ def run_job(job: Job, out: Path, settings: Settings, model: ReasoningModel) -> R
     except TumorTraceError as error:
         if isinstance(error, ModelUnavailable) and not error.refused:
             raise
-        result = Result(case=job.case, key=key, outcome="failed", question=job.question, error=str(error))
+        # A refusal quotes the server, whose words belong on a terminal, not into a table.
+        no = "The model's server refuses the request; ask the question of this case alone to see why."
+        why = no if isinstance(error, ModelUnavailable) else str(error)
+        result = Result(case=job.case, key=key, outcome="failed", question=job.question, error=why)
     atomic_write(_result_path(out, key), result.model_dump_json(indent=1) + "\n")
     return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -11,15 +11,13 @@ from agent.consistency import decide
 from agent.gates.model import Finding, Gate, View, load_gates
 from agent.model_calls import asked, usage_by_round
 from agent.models.schemas import REASONS
-from agent.models.usage import Purpose, Usage
+from agent.models.usage import Usage
 from agent.report_model import Verdict
 from agent.services import Services
-from agent.state import BUDGET_SPENT, Objection, RunState, Task
+from agent.state import BUDGET_SPENT, CRITIQUE, Objection, RunState, Task
 from agent.trace_schema import Kind
 from agent.trace_verify import read_events
 
-CRITIQUE: Purpose = "critique"
-"""Name, among the gates, of the model's own objections."""
 _MOST_OBJECTIONS = 20
 _OBJECTED = "a second reading of its evidence has to bear the claim out"
 
@@ -50,8 +48,9 @@ def criticise(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         objections += own
     for verdict in verdicts:
         services.trace.append(Kind.VERDICT, verdict.model_dump(mode="json"))
-    if usage.calls:
-        spent = usage_by_round(read_events(services.trace.path)).get(state.round, Usage())
+    rounds = usage_by_round(read_events(services.trace.path)) if usage.calls else {}
+    if rounds:
+        spent = rounds.get(state.round, Usage())
         services.trace.append(Kind.USAGE, {"round": state.round, **spent.model_dump(mode="json", exclude_none=True)})
     repairs: dict[str, Task] = {}
     for _, finding in found:
@@ -67,7 +66,7 @@ def criticise(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         seen=seen,
         samples=state.conclusion.samples,
         agreement=state.conclusion.agreement,
-        spent=_spent(state, usage, services),
+        spent=_spent(state, rounds.values(), services),
     )
     return {
         "verdicts": [*state.verdicts, *verdicts],
@@ -102,16 +101,20 @@ def known_objections(state: RunState, given: Sequence[Objection]) -> Sequence[Ob
     kept = []
     for one in given:
         if one.claim in claims and (one.evidence is None or one.evidence in state.evidence):
-            expected = one.expected if one.expected in REASONS.values() else _OBJECTED
+            said = one.expected if one.expected in REASONS.values() else _OBJECTED
+            expected = f"the model objects that {said}"
             kept.append(Objection(gate=CRITIQUE, claim=one.claim, evidence=one.evidence, expected=expected))
     return list(dict.fromkeys(kept))
 
 
-def _spent(state: RunState, usage: Usage, services: Services) -> list[str]:
-    """Names of the budgets of which nothing is left."""
+def _spent(state: RunState, rounds: Iterable[Usage], services: Services) -> list[str]:
+    """Names of the budgets of which nothing is left.
+
+    Tokens are those of the trace, which has the requests of an attempt that was killed as well.
+    """
     settings = services.settings
     spent = []
-    if usage.prompt_tokens + usage.output_tokens >= settings.max_model_tokens:
+    if sum(usage.prompt_tokens + usage.output_tokens for usage in rounds) >= settings.max_model_tokens:
         spent.append("tokens")
     if settings.max_seconds is not None and services.elapsed() >= settings.max_seconds:
         spent.append("time")

@@ -34,6 +34,7 @@ class Query(BaseModel):
         negated: whether the question asks for the opposite ("is the liver free of lesions?").
         explain: whether the answer is to tell all that it rests on ("why do you say that?").
         text: the words of this question as the user put them.
+        read_as: the question as a model understood it, in other words; None where its own words say what is asked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class Query(BaseModel):
     negated: bool = False
     explain: bool = False
     text: str = ""
+    read_as: str | None = None
 
 
 class NotUnderstood(BaseModel):

@@ -39,9 +39,13 @@ class Binding(_Model):
 
 
 class Answer(_Model):
-    """The answer to one question. `value` is boolean for yes/no, a name for "which", a number for "how much"."""
+    """The answer to one question. `value` is boolean for yes/no, a name for "which", a number for "how much".
+
+    `read_as` is the question in other words where a model had to understand it.
+    """
 
     question: str = ""
+    read_as: str | None = None
     text: str
     value: Scalar = None
     unit: str | None = None

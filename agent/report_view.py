@@ -286,7 +286,8 @@ def _pathology(report: Report) -> list[tuple[str, str]]:
         ("cN", found.cn),
         ("cM", found.cm),
         ("Stage", found.stage),
-        ("Differential", ", ".join(map(type_name, found.differential))),
-        ("Confidence", None if found.confidence is None else f"{100 * found.confidence:.0f} %"),
+        # Which of the types that the evidence leaves open are named is the model's judgement, and no finding.
+        ("Left open by the evidence, named by the model", ", ".join(map(type_name, found.differential))),
+        ("Agreement of the model's answers", None if found.confidence is None else f"{100 * found.confidence:.0f} %"),
     ]
     return [(name, text) for name, text in rows if text]

@@ -14,12 +14,13 @@ from agent.files import atomic_write
 from agent.model_calls import asked, requests_of
 from agent.models.usage import Usage
 from agent.pictures import evidence_out, make_pictures
-from agent.query import NotUnderstood
+from agent.query import NotUnderstood, Query
 from agent.report import render_html, render_markdown
 from agent.report_model import Answer, Pathology, Report, Sentence
 from agent.runs import RunFolder
 from agent.services import Services
-from agent.state import Claim, RunState
+from agent.state import CRITIQUE, Claim, RunState
+from agent.telling import telling
 from agent.trace import read_events
 from agent.trace_schema import Kind
 from agent.wording import describe, target_name
@@ -30,6 +31,7 @@ from tools.types import Evidence, State
 _NOTED = {"labels": "Labels", "reading": "The scan"}
 _PATIENT = "same_patient"
 _VERDICTS = ("weigh_rules", "no_rule")
+_GROUNDING = "grounding"
 _UNUSABLE = "confidence"
 """Gate that objects where a model's answers could not be used."""
 _ALWAYS_UNASSESSED = ("lymph_node", "distant_metastasis")
@@ -84,9 +86,8 @@ def report_json(made: Report) -> str:
 def build_report(state: RunState, folder: RunFolder) -> Report:
     """Everything that the run concluded; of an unresolved one, only the claims that no gate refused."""
     assert state.status is not None
-    refused = {objection.claim for objection in state.objections} if state.status != "consistent" else set()
-    claims = state.conclusion.claims if state.conclusion else ()
-    standing = list({claim.id: claim for claim in claims if claim.id not in refused}.values())
+    standing = _standing(state)
+    refused = _refused(state)
     answers = _answers(state, standing)
     pathology = state.conclusion.pathology if state.conclusion and "pathology" not in refused else None
     return Report(
@@ -108,6 +109,31 @@ def build_report(state: RunState, folder: RunFolder) -> Report:
     )
 
 
+def _refused(state: RunState) -> set[str | None]:
+    """Ids of what a gate refused. What a model objects to passed every gate: it stands, in a run that is unresolved."""
+    if state.status == "consistent":
+        return set()
+    return {one.claim for one in state.objections if one.gate != CRITIQUE}
+
+
+def _standing(state: RunState) -> list[Claim]:
+    """What is told: the claims that no gate refused, and in a report on everything all that they leave out.
+
+    What a model keeps back would make what it tells misleading, so the evidence tells it in its place.
+    """
+    refused = _refused(state)
+    claims = state.conclusion.claims if state.conclusion else ()
+    standing = {claim.id: claim for claim in claims if claim.id not in refused}
+    if state.request.question is None:
+        # What is false in the model's words is true in the evidence's; what another gate refuses is told by neither.
+        other = {one.claim for one in state.objections if one.gate not in {CRITIQUE, _GROUNDING}}
+        told = {claim.text for claim in standing.values()}
+        for claim in telling(state):
+            if claim.text not in told and claim.id not in other:
+                standing[claim.id] = claim
+    return list(standing.values())
+
+
 def _sentence(claim: Claim) -> Sentence:
     return Sentence(id=claim.id, text=claim.text, evidence=list(claim.evidence), bindings=list(claim.bindings))
 
@@ -119,7 +145,7 @@ def _answers(state: RunState, standing: list[Claim]) -> list[Answer]:
         if isinstance(query, NotUnderstood):
             answers.append(_not_understood(query))
         elif index in by_query:
-            answers.append(_answer(by_query[index], query.text, state))
+            answers.append(_answer(by_query[index], query, state))
         else:
             why = _why(state, index)
             answers.append(
@@ -148,12 +174,12 @@ def _open(state: RunState) -> list[str]:
     return [f"{one[:1].upper()}{one[1:]}{'' if one.endswith(('.', '?', '!')) else '.'}" for one in reasons if one]
 
 
-def _answer(claim: Claim, question: str, state: RunState) -> Answer:
+def _answer(claim: Claim, query: Query, state: RunState) -> Answer:
     decisive = state.evidence[claim.evidence[0]]
     return Answer(
-        question=question, text=claim.text, value=claim.value, unit=claim.unit, option=claim.option, state=claim.state,
-        lower_bound=claim.lower_bound, uncertainty=decisive.uncertainty, reason=decisive.reason,
-        evidence=list(claim.evidence), bindings=list(claim.bindings),
+        question=query.text, read_as=query.read_as, text=claim.text, value=claim.value, unit=claim.unit,
+        option=claim.option, state=claim.state, lower_bound=claim.lower_bound, uncertainty=decisive.uncertainty,
+        reason=decisive.reason, evidence=list(claim.evidence), bindings=list(claim.bindings),
     )  # fmt: skip
 
 
@@ -234,7 +260,11 @@ def _unsure_of_patient(state: RunState) -> Iterable[Evidence]:
 
 
 def _limitations(state: RunState) -> list[str]:
-    found = []
+    found = [
+        f"A model had to understand the question “{one.text}”. What is answered is “{one.read_as}”"
+        for one in state.queries
+        if isinstance(one, Query) and one.read_as is not None
+    ]
     for one in state.evidence.values():
         if one.tool == "scan_checks" and one.reason and one.state is not State.NOT_ASSESSED:
             found.append(f"The scan: {one.reason}.")

@@ -15,6 +15,8 @@ from tools.types import Evidence, Scalar, State, content_hash
 FAILURE = "failure"
 """Quantity of the evidence that a tool call failed."""
 
+CRITIQUE: Literal["critique"] = "critique"
+"""Name, among the gates, of a model's own objections."""
 BUDGET_SPENT = "the run's budget of tool calls is spent"
 """Reason of the evidence that a tool was not called any more."""
 

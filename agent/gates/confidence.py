@@ -20,6 +20,7 @@ _PROBLEMS = {
 _UNUSABLE = "the model's answers could not be used"
 _SAMPLES = 2
 """Samples from which on their agreement is a confidence."""
+_HALF = 0.5
 
 
 def check(view: View) -> Finding:
@@ -32,7 +33,7 @@ def check(view: View) -> Finding:
     if made.problem is not None or made.samples < 1:
         expected = _PROBLEMS.get(made.problem or "", _UNUSABLE)
         objections.append(Objection(gate="confidence", claim=None, expected=expected))
-    elif not view.min_agreement <= made.agreement <= 1 or made.agreement <= 0:
+    elif not _enough(made, view.min_agreement):
         expected = "more of the model's answers have to agree with each other"
         judgement = made.pathology is not None and (made.pathology.diagnosis or made.pathology.differential)
         # What tools measured stays true; a judgement on which the model's answers differ is none.
@@ -41,6 +42,12 @@ def check(view: View) -> Finding:
         expected = "a confidence is the share of the model's answers that agree"
         objections.append(Objection(gate="confidence", claim="pathology", expected=expected))
     return judged(objections, "enough of the model's answers agree")
+
+
+def _enough(made: Conclusion, least: float) -> bool:
+    """Whether enough answers agree, and more than agree on anything else: of two that differ, neither counts."""
+    majority = made.samples < _SAMPLES or made.agreement > _HALF
+    return majority and 0 < made.agreement <= 1 and made.agreement >= least
 
 
 def _supported(confidence: float, made: Conclusion, state: RunState) -> bool:

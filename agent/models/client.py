@@ -9,7 +9,6 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -62,7 +61,6 @@ class Client:
         self._thread = LoopThread(partial(Exchange, endpoint, first_pause))
         # Who forgets to close it leaves no connection behind; at the program's end they go by themselves.
         weakref.finalize(self, self._thread.close).atexit = False
-        self._lock = Lock()
         self._models: dict[str, int | None] | None = None
         self._sees: bool | None = None
 
@@ -98,30 +96,39 @@ class Client:
         where = f"The model server at {self.endpoint.place}"
         if not names:
             raise UsageError(f"{where} lists no model; is it one with the OpenAI API under the path given?")
-        listed = ", ".join(_harmless(name) for name in names[:10]) + (", …" if len(names) > 10 else "")
+        listed = ", ".join(name[:100] for name in names[:10]) + (", …" if len(names) > 10 else "")
         raise UsageError(f"{where} has several models; add #NAME with one of: {listed}.")
 
     @property
     def context_tokens(self) -> int | None:
         """How much the model can read and write together; None where neither settings nor server say."""
-        return self.endpoint.context_tokens or self.models().get(self.name)
+        if self.endpoint.context_tokens is not None:
+            return self.endpoint.context_tokens
+        if self.endpoint.name is None:
+            return self.models().get(self.name)
+        try:
+            return self.models().get(self.endpoint.name)
+        except ModelUnavailable as error:
+            # Who names the model needs no list: a server without one can be used.
+            if not error.refused:
+                raise
+            self._models = {}
+            return None
 
     def models(self) -> dict[str, int | None]:
         """Models that the server lists, with the length of their contexts; asked once."""
-        with self._lock:
-            if self._models is None:
-                self._models = self._thread.run(lambda exchange: exchange.models())
-            return self._models
+        # No lock is held while the server is asked: a process forked off meanwhile would wait for it forever.
+        if self._models is None:
+            self._models = self._thread.run(lambda exchange: exchange.models())
+        return self._models
 
     def sees(self) -> bool:
         """Whether the model is to be shown pictures; the server is asked once where the setting is "auto"."""
         if self.endpoint.images != "auto":
             return self.endpoint.images == "on"
-        name = self.name
-        with self._lock:
-            if self._sees is None:
-                self._sees = self._takes_images(name)
-            return self._sees
+        if self._sees is None:
+            self._sees = self._takes_images(self.name)
+        return self._sees
 
     def ask(
         self,
@@ -228,7 +235,3 @@ def _hash(prompt: Prompt, images: Sequence[bytes]) -> str:
     for part in (prompt.system.encode(), prompt.user.encode(), *images):
         whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()
-
-
-def _harmless(name: str) -> str:
-    return "".join(sign if sign.isprintable() else "�" for sign in name[:100])

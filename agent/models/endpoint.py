@@ -51,6 +51,14 @@ def _printable(name: str) -> str:
     return name.strip()
 
 
+def _sendable(key: SecretStr) -> SecretStr:
+    """A key that a header can hold as it is."""
+    text = key.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or text != text.strip():
+        raise ValueError("a key is printable ASCII without white space at its ends")
+    return key
+
+
 def _object(value: object) -> object:
     """An object, or its text in JSON: an environment variable holds nothing else."""
     if not isinstance(value, str):
@@ -96,7 +104,7 @@ class Endpoint(BaseModel):
 
     url: Annotated[str, AfterValidator(_address)]
     name: Annotated[str, AfterValidator(_printable), Field(max_length=300)] | None = None
-    key: SecretStr | None = None
+    key: Annotated[SecretStr, AfterValidator(_sendable)] | None = None
     timeout_s: float = Field(default=120, gt=0, le=3600)
     connect_s: float = Field(default=5, gt=0, le=300)
     wait_s: float = Field(default=60, ge=0, le=86400)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -15,18 +15,18 @@ from agent.local_only import nothing_sent
 from agent.models.answer import Choice
 from agent.models.endpoint import Endpoint
 from agent.models.retry import Fault, NoAnswer, patiently, unavailable
-from agent.models.wire import EXTRA, RECEIPT, Receipt, Unreadable, chat_model, http_client
+from agent.models.sieve import NOTHING, Events, Whole, completion, model_list
+from agent.models.wire import EXTRA, RECEIPT, Receipt, chat_model, http_client
 
 Progress = Callable[[int], None]
 """Told of the characters written so far; called in the client's own thread, so it has to return at once."""
 
 MAX_LIST_BYTES = 4 * 2**20
-_BASE_BYTES = 64 * 2**10
-_BYTES_PER_TOKEN = 1024
+MAX_BYTES = 32 * 2**20
+_BASE_BYTES = 256 * 2**10
+_BYTES_PER_TOKEN = 64
+_BYTES_PER_EVENT = 1024
 """A token of a stream comes in an event of its own, of a few hundred bytes."""
-_MAX_TOKENS = 10**9
-_NOTHING = Choice("�")
-"""For an envelope in which there is nothing to be read."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ class Exchange:
         """
         result, _ = await patiently(self._list, self.endpoint, self._pause)
         if isinstance(result, Fault):
-            raise unavailable(result, self.endpoint)
+            unread = replace(result, what="has a list of models that cannot be read")
+            raise unavailable(unread if result.kind in {"long", "unreadable"} else result, self.endpoint)
         return result
 
     async def ask(self, request: Request) -> Answer:
@@ -159,14 +160,16 @@ class Exchange:
         return _together(made)
 
     async def _send(self, request: Request) -> tuple[Answer | Fault, int]:
-        """One request, with patience; an answer or prompt that is too long is an answer that was cut."""
+        """One request, with patience; a prompt or answer that is too long or cannot be read is a bad answer."""
         result, tries = await patiently(lambda: self._attempt(request), self.endpoint, self._pause)
         if isinstance(result, Fault) and (result.kind == "long" or _too_much(result)):
             return Answer((Choice("", "cut"),) * request.samples, {}), tries
+        if isinstance(result, Fault) and result.kind == "unreadable":
+            return Answer((Choice(NOTHING),) * request.samples, {}), tries
         return result, tries
 
     async def _attempt(self, request: Request) -> Answer:
-        receipt = Receipt(_BASE_BYTES + request.samples * request.max_tokens * _BYTES_PER_TOKEN)
+        receipt = _receipt(request)
         RECEIPT.set(receipt)
         async with self._turns:
             try:
@@ -182,10 +185,7 @@ class Exchange:
     async def _whole(self, request: Request) -> Answer:
         chat = chat_model(self.endpoint, request.name, self._http)
         further: dict[str, Any] = {"n": request.samples} if request.samples > 1 else {}
-        try:
-            result = await chat.agenerate([list(request.messages)], **_settings(request), **further)
-        except (Unreadable, json.JSONDecodeError, UnicodeDecodeError):
-            return Answer((_NOTHING,) * request.samples, {})
+        result = await chat.agenerate([list(request.messages)], **_settings(request), **further)
         choices, calls = [], 0
         for generation in result.generations[0]:
             message = getattr(generation, "message", None)
@@ -199,37 +199,36 @@ class Exchange:
         told = {"text": "", "reasoning": "", "refusal": ""}
         finish: str | None = None
         usage: Mapping[str, int] = {}
-        try:
-            async for chunk in chat.astream(list(request.messages), **_settings(request)):
-                extra = chunk.additional_kwargs.get(EXTRA, {})
-                finish = extra.get("finish") or finish
-                usage = _tokens(extra.get("usage")) or usage
-                told["text"] += chunk.text
-                told["reasoning"] += _text(extra.get("reasoning"))
-                told["refusal"] += _text(extra.get("refusal"))
-                if request.progress is not None and chunk.text:
-                    request.progress(len(told["text"]))
-        except ValueError:
-            # No event in it, or one that is no JSON.
-            return Answer((_NOTHING,), {})
+        async for chunk in chat.astream(list(request.messages), **_settings(request)):
+            extra = chunk.additional_kwargs.get(EXTRA, {})
+            finish = extra.get("finish") or finish
+            usage = _tokens(extra.get("usage")) or usage
+            told["text"] += chunk.text
+            told["reasoning"] += _text(extra.get("reasoning"))
+            told["refusal"] += _text(extra.get("refusal"))
+            if request.progress is not None and chunk.text:
+                request.progress(len(told["text"]))
         if finish is None:
             raise httpx2.RemoteProtocolError("the stream ended early")
         return Answer((Choice(told["text"], finish, told["reasoning"], told["refusal"] or None),), usage)
 
     async def _list(self) -> dict[str, int | None]:
-        RECEIPT.set(Receipt(MAX_LIST_BYTES))
+        RECEIPT.set(Receipt(MAX_LIST_BYTES, Whole(model_list)))
         chat = chat_model(self.endpoint, self.endpoint.name or "-", self._http)
         try:
             async with asyncio.timeout(self.endpoint.timeout_s):
                 page = await chat.root_async_client.models.list()
         except TimeoutError:
             raise NoAnswer from None
-        found = {}
-        for one in getattr(page, "data", None) or ():
-            length = (getattr(one, "model_extra", None) or {}).get("max_model_len")
-            if isinstance(getattr(one, "id", None), str):
-                found[one.id] = length if isinstance(length, int) and length > 0 else None
-        return found
+        return {one.id: (one.model_extra or {}).get("max_model_len") for one in page.data}
+
+
+def _receipt(request: Request) -> Receipt:
+    """How much of an answer is read, and how."""
+    if request.progress is not None:
+        return Receipt(min(_BASE_BYTES + request.max_tokens * _BYTES_PER_EVENT, MAX_BYTES), Events(request.max_tokens))
+    read = Whole(partial(completion, samples=request.samples, tokens=request.max_tokens))
+    return Receipt(min(_BASE_BYTES + request.samples * request.max_tokens * _BYTES_PER_TOKEN, MAX_BYTES), read)
 
 
 def _settings(request: Request) -> dict[str, Any]:
@@ -251,17 +250,17 @@ def _text(value: object) -> str:
 
 
 def _tokens(usage: object) -> Mapping[str, int]:
-    """Tokens of a usage object; a server may say anything, so only plausible numbers are taken."""
+    """Tokens of a usage object."""
     if not isinstance(usage, Mapping):
         return {}
-    prompt, output = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    prompt, output = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
     found = {
         "prompt": usage.get("prompt_tokens"),
         "output": usage.get("completion_tokens"),
-        "cached": prompt.get("cached_tokens") if isinstance(prompt, Mapping) else None,
-        "reasoning": output.get("reasoning_tokens") if isinstance(output, Mapping) else None,
+        "cached": prompt.get("cached_tokens"),
+        "reasoning": output.get("reasoning_tokens"),
     }
-    return {name: count for name, count in found.items() if isinstance(count, int) and 0 <= count < _MAX_TOKENS}
+    return {name: count for name, count in found.items() if isinstance(count, int)}
 
 
 def _together(answers: Sequence[Answer]) -> Answer:

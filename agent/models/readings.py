@@ -69,7 +69,7 @@ def two_readings(
     if model is None:
         return Reading(embedded, None, "neither reading could be used")
     if covers(text, model.query, available):
-        query = model.query.model_copy(update={"text": text})
+        query = model.query.model_copy(update={"text": text, "read_as": model.words})
         return Reading(query, None, "the model's reading covers every word")
     nearest = tuple(dict.fromkeys([model.words, *embedded.nearest]))[:3]
     # A number that only the model said must not stand in a report.
@@ -114,7 +114,18 @@ def covers(text: str, query: Query, available: Collection[str] = ()) -> bool:
 
 
 def _accounted(items: Sequence[Item], query: Query) -> bool:
+    """Whether every item belongs to the query, and everything in the query was said by an item."""
     kind, ontology = load_kinds()[query.kind], load_ontology()
+    said = {concept for item in items if item.group is not None for concept in item.group.concepts}
+    units = {item.unit for item in items if item.unit is not None}
+    comparators = {item.group.comparator for item in items if item.group is not None}
+    wanted = {item.group.category for item in items if item.group is not None}
+    if not any(alternative and set(alternative) <= said for alternative in kind.requires):
+        return False
+    if not {query.unit, query.threshold_unit} <= units | {None} or not {query.comparator} <= comparators | {None}:
+        return False
+    if not {query.wanted} <= wanted | {None}:
+        return False
     concepts = {*(one for alternative in kind.requires for one in alternative), *kind.optional}
     structures: list[str] = []
     numbers: list[float] = []

@@ -15,7 +15,8 @@ import openai
 
 from agent.errors import ModelUnavailable
 from agent.models.endpoint import PREFIX, Endpoint
-from agent.models.wire import Encoded, TooLong
+from agent.models.reply_fields import TooLong, Unreadable
+from agent.models.wire import Encoded
 
 T = TypeVar("T")
 LONGEST_PAUSE = 8.0
@@ -33,13 +34,13 @@ class Fault:
 
     Attributes:
         kind: "away" is waited for, "broken" is repeated a few times, "refused" is final, "long" is an answer that was
-            cut.
+            cut, "unreadable" one in which nothing can be read.
         what: clause about the server for the message.
         pause: seconds that the server asks to wait.
         status: HTTP status, if there was one.
     """
 
-    kind: Literal["away", "broken", "refused", "long"]
+    kind: Literal["away", "broken", "refused", "long", "unreadable"]
     what: str
     pause: float | None = None
     status: int | None = None
@@ -54,6 +55,8 @@ def fault_of(error: Exception, endpoint: Endpoint) -> Fault | None:
 
     if any_of(TooLong):
         return Fault("long", "sends more than can be used")
+    if any_of(Unreadable):
+        return Fault("unreadable", "sends what cannot be read")
     if any_of(Encoded):
         return Fault("refused", "compresses its answers though that was not asked for")
     status = next((cause for cause in causes if isinstance(cause, openai.APIStatusError)), None)
@@ -80,7 +83,7 @@ async def patiently(
         first_pause: seconds before the second attempt, doubled for each further one.
 
     Returns:
-        what came of it, or the fault "long" or a refusal with a status, and the number of attempts.
+        what came of it, or a fault that no further attempt would mend, and the number of attempts.
 
     Raises:
         ModelUnavailable: patience is at its end.
@@ -95,7 +98,7 @@ async def patiently(
             fault = fault_of(error, endpoint)
             if fault is None:
                 raise
-            if fault.kind in {"long", "refused"}:
+            if fault.kind in {"long", "refused", "unreadable"}:
                 return fault, tries
             broken += fault.kind == "broken"
             since = since or monotonic()
@@ -111,7 +114,7 @@ async def patiently(
 def unavailable(fault: Fault, endpoint: Endpoint) -> ModelUnavailable:
     """The error for the user."""
     what = f"The model server at {endpoint.place} {fault.what}."
-    return ModelUnavailable(what, refused=fault.kind == "refused")
+    return ModelUnavailable(what, refused=fault.kind in {"long", "refused", "unreadable"})
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -127,7 +130,7 @@ def _status(error: openai.APIStatusError, endpoint: Endpoint) -> Fault:
     status, after = error.status_code, _retry_after(error.response.headers.get("retry-after"))
     if status in _BUSY:
         return Fault("away", "is too busy" if status == 429 else f"is not ready (HTTP {status})", after, status)
-    if status >= 500:
+    if status >= 500 and status != 501:
         return Fault("broken", f"failed (HTTP {status})", after, status)
     if status in {401, 403}:
         return Fault("refused", f"does not accept the key (HTTP {status}, {PREFIX}KEY)", None, status)
@@ -136,15 +139,16 @@ def _status(error: openai.APIStatusError, endpoint: Endpoint) -> Fault:
 
 
 def _said(error: openai.APIStatusError, endpoint: Endpoint) -> str:
-    """The server's own words, harmless and short."""
+    """The server's own words, harmless and short, and marked as its own."""
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
-    if not isinstance(message, str):
+    if not isinstance(message, str) or not message.strip():
         return ""
     key = endpoint.key.get_secret_value() if endpoint.key else ""
     text = " ".join((message.replace(key, "…") if key else message)[: 10 * MAX_SAID].split())
-    text = "".join(sign if sign.isprintable() else "�" for sign in text).rstrip(".")
-    return f": {text[:MAX_SAID]}{'…' if len(text) > MAX_SAID else ''}"
+    # A quotation mark in it would end the quotation.
+    text = "".join("'" if sign in "“”" else sign if sign.isprintable() else "�" for sign in text)
+    return f"; the server said: “{text[:MAX_SAID]}{'…' if len(text) > MAX_SAID else ''}”"
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -157,5 +161,5 @@ def _retry_after(value: str | None) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None

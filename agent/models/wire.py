@@ -6,9 +6,11 @@ the endpoint says is sent, and only to the endpoint's address.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 from typing import Any
 
@@ -20,22 +22,22 @@ from openai._constants import RAW_RESPONSE_HEADER
 from pydantic import SecretStr
 
 from agent.models.endpoint import Endpoint
+from agent.models.reply_fields import TooLong
+from agent.models.sieve import Sieve, Whole, refusal
 
-NO_KEY = "none"
+MAX_REFUSAL_BYTES = 64 * 2**10
+_OURS = {
+    "accept": "application/json", "accept-encoding": "identity", "connection": "keep-alive",
+    "content-type": "application/json", "user-agent": "tumortrace",
+}  # fmt: skip
+# The library itself looks at it to see which form of answer its caller wants.
+_HEADERS = (RAW_RESPONSE_HEADER,)
 EXTRA = "tumortrace"
 """Key under which a message carries what ChatOpenAI itself leaves out."""
 
 
-class TooLong(Exception):  # noqa: N818
-    """An answer had more bytes than any that could be used."""
-
-
 class Encoded(Exception):  # noqa: N818
     """An answer came compressed though that was not asked for: its size could not be bounded."""
-
-
-class Unreadable(Exception):  # noqa: N818
-    """What came back is no chat completion."""
 
 
 @dataclass
@@ -44,53 +46,76 @@ class Receipt:
 
     Attributes:
         limit: most bytes that are read.
+        sieve: what the body of an answer goes through.
         count: bytes so far.
         first: when the first byte of the body came, on the monotonic clock.
     """
 
     limit: int
+    sieve: Sieve
     count: int = 0
     first: float | None = None
 
 
-RECEIPT: ContextVar[Receipt | None] = ContextVar("receipt", default=None)
+RECEIPT: ContextVar[Receipt] = ContextVar("receipt")
 """The receipt of the attempt that the current task makes."""
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, receipt: Receipt) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, receipt: Receipt, *, refused: bool) -> None:
         self._inner = inner
         self._receipt = receipt
+        self._refused = refused
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        receipt = self._receipt
+        sieve: Sieve = Whole(refusal) if self._refused else receipt.sieve
         async for part in self._inner:
-            self._receipt.first = self._receipt.first or monotonic()
-            self._receipt.count += len(part)
-            if self._receipt.count > self._receipt.limit:
+            receipt.first = receipt.first or monotonic()
+            receipt.count += len(part)
+            if self._refused and receipt.count > MAX_REFUSAL_BYTES:
+                break
+            if receipt.count > receipt.limit:
                 raise TooLong
-            yield part
+            if passed := sieve.feed(part):
+                yield passed
+            # What has come already is read without a pause: the time has to run out, and others have to come to work.
+            await asyncio.sleep(0)
+        if passed := sieve.end():
+            yield passed
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
 async def _bound(response: httpx2.Response) -> None:
-    """Read no more than the attempt's limit."""
+    """Read no more than the attempt's limit, and let the libraries see no more than is used."""
     if response.headers.get("content-encoding", "identity") != "identity":
         raise Encoded
-    receipt = RECEIPT.get()
-    if receipt is not None and isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = _Bounded(response.stream, receipt)
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream, RECEIPT.get(), refused=not response.is_success)
+    after = response.headers.get("retry-after", "")
+    response.headers = httpx2.Headers(
+        {"content-type": "application/json"} | ({"retry-after": after} if after.isascii() else {})
+    )
 
 
-async def _only_ours(request: httpx2.Request) -> None:
-    """Send nothing that describes this machine or an account elsewhere."""
-    for name in list(request.headers):
-        # The library itself looks at the one that is kept to see which form of answer its caller wants.
-        if name.lower().startswith(("x-stainless", "openai-")) and name.lower() != RAW_RESPONSE_HEADER.lower():
-            del request.headers[name]
-    if request.headers.get("authorization") == f"Bearer {NO_KEY}":
-        del request.headers["authorization"]
+class _Request:
+    """The hook of requests: nothing that describes this machine or an account elsewhere is sent.
+
+    Args:
+        key: bearer token.
+    """
+
+    def __init__(self, key: SecretStr | None) -> None:
+        self._key = key
+
+    async def __call__(self, request: httpx2.Request) -> None:
+        """Write the headers anew: the library takes some from the environment."""
+        kept = {name: request.headers[name] for name in _HEADERS if name in request.headers}
+        size = {"content-length": str(len(request.content))} if request.method == "POST" else {}
+        key = {"authorization": f"Bearer {self._key.get_secret_value()}"} if self._key is not None else {}
+        request.headers = httpx2.Headers({"host": request.url.netloc.decode("ascii")} | kept | _OURS | size | key)
 
 
 def http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
@@ -98,8 +123,8 @@ def http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(endpoint.timeout_s, connect=endpoint.connect_s),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=endpoint.concurrency),
-        headers={"accept-encoding": "identity", "user-agent": "tumortrace"},
-        event_hooks={"request": [_only_ours], "response": [_bound]},
+        event_hooks={"request": [_Request(endpoint.key)], "response": [_bound]},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         # Without redirects an address in plain HTTP stays one: no certificates have to be loaded.
         verify=endpoint.url.startswith("https"),
         # What is meant for this machine takes no proxy.
@@ -113,13 +138,10 @@ class Chat(ChatOpenAI):
     def _create_chat_result(
         self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
     ) -> ChatResult:
-        try:
-            result = super()._create_chat_result(response, generation_info)
-            raw = response if isinstance(response, dict) else response.model_dump(warnings=False)
-            for generation, choice in zip(result.generations, raw["choices"], strict=True):
-                generation.message.additional_kwargs[EXTRA] = _extra(choice["message"], choice)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Unreadable from error
+        result = super()._create_chat_result(response, generation_info)
+        raw = response if isinstance(response, dict) else response.model_dump(warnings=False)
+        for generation, choice in zip(result.generations, raw["choices"], strict=True):
+            generation.message.additional_kwargs[EXTRA] = _extra(choice["message"], choice)
         return result
 
     def _convert_chunk_to_generation_chunk(
@@ -137,7 +159,7 @@ def _extra(message: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
     return {
         "finish": choice.get("finish_reason"),
         "refusal": message.get("refusal"),
-        "reasoning": message.get("reasoning_content") or message.get("reasoning") or "",
+        "reasoning": message.get("reasoning_content") or "",
     }
 
 
@@ -156,7 +178,8 @@ def chat_model(endpoint: Endpoint, name: str, http: httpx2.AsyncClient) -> Chat:
     return Chat(
         model=name,
         base_url=endpoint.url,
-        api_key=endpoint.key or SecretStr(NO_KEY),
+        # The library wants one; the client that sends puts the endpoint's in its place.
+        api_key=SecretStr("none"),
         http_async_client=http,
         http_client=httpx2.Client(transport=httpx2.MockTransport(_only_asynchronously)),
         http_socket_options=(),

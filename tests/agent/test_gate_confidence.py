@@ -41,8 +41,8 @@ def test_a_problem_in_a_models_own_words_is_not_repeated(asked: RunState) -> Non
 
 
 @pytest.mark.parametrize(("agreement", "least", "outcome"), [
-    (1.0, 0.5, "pass"), (0.5, 0.5, "pass"), (0.49, 0.5, "fail"), (0.75, 0.8, "fail"), (0.0, 0.0, "fail"),
-    (1.01, 0.5, "fail"), (-1.0, 0.0, "fail"),
+    (1.0, 0.5, "pass"), (0.51, 0.5, "pass"), (0.5, 0.5, "fail"), (0.5, 0.0, "fail"), (0.49, 0.5, "fail"),
+    (0.75, 0.8, "fail"), (0.0, 0.0, "fail"), (1.01, 0.5, "fail"), (-1.0, 0.0, "fail"),
 ])  # fmt: skip
 def test_enough_samples_have_to_agree(asked: RunState, agreement: float, least: float, outcome: str) -> None:
     said = truth(asked).model_copy(update={"samples": 4, "agreement": agreement})

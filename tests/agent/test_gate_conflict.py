@@ -115,6 +115,7 @@ def test_who_asks_for_a_rule_gets_what_it_says(tmp_path: Path) -> None:
     assert made.report.answer.value == "tumor"
 
 
+@pytest.mark.slow
 def test_a_source_chosen_by_configuration_stays_consistent(tmp_path: Path) -> None:
     for source in ("knowledge-base", "labels"):
         case = dense(settings=CaseSettings(prefer=(source,)))

@@ -61,6 +61,7 @@ def test_lesions_that_exchange_their_numbers_are_refused(staged: World) -> None:
         assert "grounding" in failing(state, Conclusion(claims=(claim, mixed)), DECLARED)
 
 
+@pytest.mark.slow
 def test_a_lesion_that_no_tool_found_is_refused(staged: World) -> None:
     state = staged.only("lesion_list", "liver_lesion")
     real = next(one for one in behind(state) if one.target == "liver_lesion#2")

@@ -93,6 +93,7 @@ class Hesitant(Remote):
         return super().calls(state, [])[len(turns) : len(turns) + 1]
 
 
+@pytest.mark.slow
 def test_several_turns_are_put_together_whatever_runs_again(tmp_path: Path) -> None:
     case = make_case()
     query = Query(kind="enlarged", structures=("liver",), text="Is the liver enlarged?")

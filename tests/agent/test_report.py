@@ -239,6 +239,7 @@ def test_a_report_with_nothing_in_it() -> None:
         assert report.notice in text
 
 
+@pytest.mark.slow
 @given(
     st.text(max_size=30),
     st.lists(st.tuples(st.integers(-3, 35), st.integers(-3, 35), st.sampled_from(["a", "b"])), max_size=6),

@@ -153,8 +153,11 @@ def test_a_models_objection_fails_the_round_and_its_words_are_not_shown(case: Ca
     assert [(one.gate, one.claim, one.evidence) for one in made.state.objections] == [
         ("critique", "answer-1", decisive.id)
     ]
+    # It passed every gate, so that it stands; the run says that it is not settled, and why.
     assert made.report.answer is not None
-    assert made.report.answer.value is None
+    assert told.report.answer is not None
+    assert made.report.answer.value == told.report.answer.value
+    assert any(one.startswith("The model objects that ") for one in made.report.open)
     shown = "".join((made.folder.folder / name).read_text() for name in ("report.json", "report.md"))
     assert WORDS not in shown
     assert {one.gate for one in made.report.verdicts if one.outcome == "fail"} == {"critique"}
@@ -229,6 +232,44 @@ def test_a_run_whose_server_went_away_resumes_counts_on_and_reports_the_same(cas
     # What the failed attempt took stands in the record of its round.
     assert usage_by_round(made.events)[2].calls == 3
     assert verify(made.folder.trace).ok
+
+
+def test_what_a_killed_attempt_took_counts_against_the_budget(case: Case, tmp_path: Path) -> None:
+    model = Away(VOLUME, [wrong])
+    # The first round takes 110 tokens, the attempt at the second one 110 more, which no checkpoint knows.
+    settings = settings_in(tmp_path).model_copy(update={"max_rounds": 5, "max_model_tokens": 330})
+    folders: list[Any] = []
+    with pytest.raises(ModelUnavailable):
+        Engine(settings, model, started=folders.append).ask(case, "A question in words?")
+    model.away = False
+    report, state = Engine(settings, model).ask(case, "A question in words?", resume=folders[0].id)
+    assert (report.status, report.rounds) == ("unresolved", 2)
+    assert "budget of tokens is spent" in str(state.stop_reason)
+    assert report.usage is not None
+    assert report.usage.calls == 3
+
+
+def test_what_a_model_keeps_back_is_told_by_the_evidence(case: Case, tmp_path: Path) -> None:
+    whole = run(case, None, tmp_path / "whole")
+
+    def pleasant(state: RunState, truth: Conclusion) -> Conclusion:
+        return truth.model_copy(update={"claims": tuple(one for one in truth.claims if "enlarged" in one.text)})
+
+    made = run(case, None, tmp_path, model=Served([], [pleasant]))
+    assert made.report.status == "unresolved"
+    for name in ("findings", "impression"):
+        told, known = ({one.text for one in getattr(report, name)} for report in (made.report, whole.report))
+        assert told == known
+
+
+def test_a_question_that_a_model_had_to_understand_says_how(case: Case, tmp_path: Path) -> None:
+    (query,) = VOLUME
+    words = "What is the volume of the left kidney?"
+    read = [query.model_copy(update={"read_as": words})]
+    made = run(case, read, tmp_path, model=Served(read, [truthful]))
+    assert made.report.status == "consistent"
+    assert made.report.answers[0].read_as == words
+    assert any(words in one for one in made.report.limitations)
 
 
 def _there() -> Away:

@@ -15,6 +15,7 @@ DIFFERING = {**NATIVE, "liver": 45, "spleen": 33}
 """More than the spleen, so that the ratio sees no fat; less than the grading takes for normal."""
 
 
+@pytest.mark.slow
 def test_a_grade_that_says_otherwise_is_named_in_the_yes_or_no(tmp_path: Path) -> None:
     made = run(make_case(DIFFERING), [ask("steatosis", "liver")], tmp_path)
     assert made.report.status == "consistent"
@@ -39,6 +40,7 @@ def test_the_configured_source_answers(tmp_path: Path) -> None:
     assert "By the liver-to-spleen-ratio rule, the liver is not fatty" in told.text
 
 
+@pytest.mark.slow
 def test_rules_that_agree_are_not_repeated(tmp_path: Path) -> None:
     (told,) = run(
         make_case({**NATIVE, "liver": 64, "spleen": 47}), [ask("steatosis", "liver")], tmp_path

@@ -64,6 +64,7 @@ def test_a_document_comes_back() -> None:
     assert prompt.count("</evidence>") == 1
 
 
+@pytest.mark.slow
 @given(JSON, JSON)
 def test_nothing_ends_its_document(first: object, second: object) -> None:
     prompt = load("conclude.user").render(evidence={"rows": [[first]]}, questions=[second], round={})

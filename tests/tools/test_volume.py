@@ -15,6 +15,7 @@ SHAPE = (5, 6, 7)
 _angle = st.floats(-40, 40)
 
 
+@pytest.mark.slow
 @given(turn=st.tuples(_angle, _angle, _angle), shear=st.floats(-25, 25), order=st.sampled_from(list(orders())))
 @settings(max_examples=80, deadline=None)
 def test_every_voxel_keeps_its_place_in_the_world(

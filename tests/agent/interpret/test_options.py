@@ -181,6 +181,7 @@ def test_the_number_of_options_is_limited(options: list[str]) -> None:
         choose(options, 1.0)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.text(max_size=30), min_size=1, max_size=6), st.sampled_from([True, 200.0, "mild", "kidney_left", None])
 )

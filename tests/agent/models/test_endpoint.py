@@ -126,3 +126,11 @@ def test_further_fields_come_from_the_file_or_as_json(tmp_path: Path, monkeypatc
         monkeypatch.setenv("TUMORTRACE_MODEL_EXTRA", wrong)
         with pytest.raises(UsageError, match="TUMORTRACE_MODEL_EXTRA"):
             Endpoint.parse(URL)
+
+
+@pytest.mark.parametrize("key", ["schlüssel-hunter2", "hunter2\n", " hunter2", "hun\tter2", "\x7fhunter2"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUMORTRACE_MODEL_KEY", key)
+    with pytest.raises(UsageError, match="printable ASCII") as refused:
+        Endpoint.parse(URL)
+    assert "hunter2" not in str(refused.value)
