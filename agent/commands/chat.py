@@ -68,8 +68,8 @@ def chat(
             continue
         understood = tuple(query for query in state.queries if isinstance(query, Query))
         previous = understood or previous
-        for number in last.said or range(len(last.answers)):
-            console.print(last.answers[number].text, markup=False)
+        for line in spoken(last):
+            console.print(line, markup=False)
         console.print(f"[dim]{last.status}, run {last.run_id}[/dim]")
 
 
@@ -87,6 +87,15 @@ def _listening(console: Console, engine: Engine) -> Iterator[Engine]:
             ),
             heard=lambda written: status.update(f"the model is writing, {written} characters so far"),
         )
+
+
+def spoken(made: Report) -> Iterator[str]:
+    """What is said of a report: its answers in the order of the conversation, each as it was understood."""
+    for number in made.said or range(len(made.answers)):
+        answer = made.answers[number]
+        if answer.read_as is not None:
+            yield f"(A model had to understand the question, as: {answer.read_as})"
+        yield answer.text
 
 
 def _why(console: Console, last: Report | None) -> None:

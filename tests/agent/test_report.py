@@ -239,6 +239,16 @@ def test_a_report_with_nothing_in_it() -> None:
         assert report.notice in text
 
 
+def test_what_only_a_model_says_is_called_so() -> None:
+    report = load_sample()
+    buffer = io.StringIO()
+    render_terminal(report, Console(file=buffer, width=200))
+    for text in (buffer.getvalue(), render_markdown(report), render_html(report, {})):
+        assert "Left open by the evidence, named by the model" in text
+        assert "Agreement of the model" in text
+        assert "Confidence: " not in text
+
+
 @pytest.mark.slow
 @given(
     st.text(max_size=30),

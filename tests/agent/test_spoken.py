@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.commands.chat import spoken
 from agent.engine import Engine
 from agent.errors import ModelUnavailable
 from agent.model_calls import requests_of
@@ -95,3 +96,11 @@ def test_a_reply_is_in_the_trace_and_in_what_the_run_took(case: Case, tmp_path: 
     # Its answers were streamed, so that there was a sign of life.
     assert written
     assert all(request["stream"] for request in server.requests)
+
+
+def test_a_conversation_says_how_a_question_was_read(case: Case, tmp_path: Path) -> None:
+    made = talk(Says([1, 0]), case, tmp_path)
+    answers = [made.answers[0], made.answers[1].model_copy(update={"read_as": "What is the volume of the spleen?"})]
+    said = list(spoken(made.model_copy(update={"answers": answers})))
+    assert "What is the volume of the spleen?" in said[0]
+    assert said[1:] == [answers[1].text, answers[0].text]
