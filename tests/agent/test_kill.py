@@ -36,8 +36,10 @@ def test_a_killed_run_goes_on_to_the_same_report(rows: list[dict[str, Any]]) -> 
     whole, *attempts = rows
     assert not whole["killed"]
     assert whole["report"]["status"] == "consistent"
-    killed = [row for row in attempts if row["killed"]]
-    assert len(killed) >= 14
+    # Those after a time may end sooner than the first run, by which the time is set; those at a step are always hit.
+    stepwise = [row for row in attempts if row["name"].startswith("point")]
+    assert len(stepwise) == len(POINTS) + 2
+    assert all(row["killed"] for row in stepwise)
     for row in attempts:
         assert row["report"] == whole["report"], row["name"]
         assert row["status"] == ["consistent"], row["name"]
