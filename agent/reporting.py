@@ -60,17 +60,21 @@ def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
 
 def _told(made: Report, state: RunState, services: Services) -> Report:
     """The report with the order in which a conversation tells its answers, and with what all requests took."""
+    asked_for = state.usage.calls
     if state.request.spoken and len(made.answers) > 1:
         try:
             with asked(services, "reply", state.round, state.usage) as use:
                 first = services.model.reply([one.text for one in made.answers], state.request.question or "")
                 use.result = list(first)
+            asked_for = use.usage.calls
         except ModelUnavailable:
             first = []
         every = range(len(made.answers))
         # The model says what comes first; it can keep nothing back, and repeat nothing.
         order = dict.fromkeys([*(number for number in first if number in every), *every])
         made = made.model_copy(update={"said": list(order)})
+    if not asked_for:
+        return made  # no server, no requests: the trace need not be read for them
     # By the trace, which has the requests of an attempt that was killed before its state was kept as well.
     usage = Usage()
     for _, call in requests_of(read_events(services.trace.path)):

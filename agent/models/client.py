@@ -19,8 +19,9 @@ from PIL import Image
 from agent.errors import ModelUnavailable, UsageError
 from agent.models.answer import Sample, read_answer
 from agent.models.endpoint import Endpoint
-from agent.models.exchange import Answer, Exchange, Progress, Request
+from agent.models.exchange import Answer, Exchange, Request
 from agent.models.loop import LoopThread
+from agent.models.protocol import Heard
 from agent.models.usage import Call, Ledger, Purpose
 
 __all__ = ["Client", "Prompt", "Sample"]
@@ -104,13 +105,11 @@ class Client:
         """How much the model can read and write together; None where neither settings nor server say."""
         if self.endpoint.context_tokens is not None:
             return self.endpoint.context_tokens
-        if self.endpoint.name is None:
-            return self.models().get(self.name)
         try:
-            return self.models().get(self.endpoint.name)
+            return self.models().get(self.name)
         except ModelUnavailable as error:
             # Who names the model needs no list: a server without one can be used.
-            if not error.refused:
+            if self.endpoint.name is None or not error.refused:
                 raise
             self._models = {}
             return None
@@ -139,7 +138,7 @@ class Client:
         samples: int | None = None,
         images: Sequence[bytes] = (),
         temperature: float | None = None,
-        progress: Progress | None = None,
+        progress: Heard | None = None,
     ) -> list[Sample]:
         """Ask for JSON of a given form.
 

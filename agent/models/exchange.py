@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,12 +14,10 @@ from langchain_core.messages import AIMessage, BaseMessage
 from agent.local_only import nothing_sent
 from agent.models.answer import Choice
 from agent.models.endpoint import Endpoint
+from agent.models.protocol import Heard
 from agent.models.retry import Fault, NoAnswer, patiently, unavailable
 from agent.models.sieve import NOTHING, Events, Whole, completion, model_list
 from agent.models.wire import EXTRA, RECEIPT, Receipt, chat_model, http_client
-
-Progress = Callable[[int], None]
-"""Told of the characters written so far; called in the client's own thread, so it has to return at once."""
 
 MAX_LIST_BYTES = 4 * 2**20
 MAX_BYTES = 32 * 2**20
@@ -51,7 +49,7 @@ class Request:
     temperature: float
     seed: int
     max_tokens: int
-    progress: Progress | None = None
+    progress: Heard | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ class Exchange:
         """Answers asked for one by one, at the same time."""
         so_far = [0] * count
 
-        def told(index: int) -> Progress:
+        def told(index: int) -> Heard:
             def tell(characters: int) -> None:
                 so_far[index] = characters
                 if request.progress is not None:

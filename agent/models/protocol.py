@@ -12,7 +12,7 @@ from agent.state import Conclusion, Objection, Request, RunState, Task
 Images = Callable[[], Sequence[bytes]]
 """Makes PNG overlays of what a run is about; called only for a model that sees."""
 Heard = Callable[[int], None]
-"""Told of the characters that a model has written so far."""
+"""Told of the characters that a model has written so far; it may be called in any thread and has to return at once."""
 
 
 class ReasoningModel(Protocol):

@@ -122,9 +122,9 @@ def _accounted(items: Sequence[Item], query: Query) -> bool:
     wanted = {item.group.category for item in items if item.group is not None}
     if not any(alternative and set(alternative) <= said for alternative in kind.requires):
         return False
-    if not {query.unit, query.threshold_unit} <= units | {None} or not {query.comparator} <= comparators | {None}:
+    if query.comparator not in {None, *comparators} or query.wanted not in {None, *wanted}:
         return False
-    if not {query.wanted} <= wanted | {None}:
+    if not {query.unit, query.threshold_unit} <= {None, *units}:
         return False
     concepts = {*(one for alternative in kind.requires for one in alternative), *kind.optional}
     structures: list[str] = []

@@ -17,7 +17,7 @@ from tests.agent.mutants import claim_mutants, conclusion_mutants, pathology_mut
 from tests.agent.worlds import World, altered, behind, failing, refused, truth
 from tools.types import State
 
-PER_NAME = 1
+PER_NAME = 2
 """Mutants of one sort that are tried on one claim."""
 
 
@@ -72,7 +72,7 @@ def test_no_mutant_of_any_claim_survives(asked_all: Outcome) -> None:
         if shape not in seen:
             seen.add(shape)
             mutate_claims(state, tally, PER_NAME)
-    tally.check(least=7_500)
+    tally.check(least=15_000)
     expected = {"side", "unit", "state", "number in the text", "negation in the text", "lesion becomes metastasis"}
     assert expected <= set(tally.kinds), tally.kinds
 
