@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-fast test-serving serving check lint format bench clean
+.PHONY: demo test test-fast test-serving serving check lint format bench clean engines train-embedded
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12" >&2; exit 2; }
@@ -17,11 +17,20 @@ $(VENV)/.dev: $(VENV)/.core
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev
 	@touch $@
 
+# Torch in its build for processors: from a folder of wheels where there is one, else by the installer's own choice.
+TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)" --constraint constraints-cpu.txt,--torch-backend cpu)
+
+$(VENV)/.engines: $(VENV)/.dev constraints-cpu.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(TORCH) --editable '.[totalsegmentator,monai]'
+	@touch $@
+
+engines: $(VENV)/.engines
+
 demo: $(VENV)/.core
 	PYTHON=$(BIN)/python BIN=$(BIN) DEMO=$(DEMO) sh scripts/demo.sh
 
 # The tests with a real model server come alone: the server computes on the same processors.
-test: $(VENV)/.dev serving
+test: $(VENV)/.engines serving
 	$(BIN)/python -m pytest -n 2 -m "not serving"
 	$(BIN)/python -m pytest -m serving
 
@@ -45,9 +54,16 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The embedded networks, classifier and case base anew, from phantoms: some hours on two cores.
+TRAINING := .training
+train-embedded: $(VENV)/.engines
+	$(BIN)/python -m evals.embedded --work $(TRAINING)
+
 bench: $(VENV)/.core
 	$(BIN)/python -m evals.bench.question
 	$(BIN)/python -m evals.bench.measure
+	$(BIN)/python -m evals.bench.encode
+	$(BIN)/python -m evals.bench.retrieval --n 50000
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -19,8 +19,10 @@ from pydantic import BaseModel, ConfigDict
 from agent.cases import CaseFiles, open_case
 from agent.cells import plain_cell
 from agent.engine import Engine
+from agent.engines import AUTO, workshop
 from agent.errors import ModelUnavailable, SeriesChoiceError, TumorTraceError, UsageError
 from agent.files import atomic_write
+from agent.library import library
 from agent.models.embedded import EmbeddedReasoner
 from agent.models.protocol import ReasoningModel
 from agent.patient import parse_patient
@@ -67,12 +69,13 @@ class Job(BaseModel):
     prior: Path | None = None
     prior_labels: tuple[Path, ...] = ()
 
-    def key(self, model: str = EmbeddedReasoner.name) -> str:
-        """Hash of the row, of the size and time of the files that it names, and of the model that is asked."""
+    def key(self, model: str = EmbeddedReasoner.name, engines: str = AUTO) -> str:
+        """Hash of the row, of size and time of its files, of the model, and of the engines that may look."""
         maps = [Path(name) for name in self.class_map if name is not None]
         before = [self.prior] if self.prior is not None else []
         files = [_stamp(path) for path in (self.scan, *self.labels, *maps, *before, *self.prior_labels)]
         other = [] if model == EmbeddedReasoner.name else [model]
+        other += [] if engines == AUTO else [engines]
         return content_hash([self.model_dump(mode="json"), files, *other])[:16]
 
 
@@ -191,13 +194,14 @@ def run_job(job: Job, out: Path, settings: Settings, model: ReasoningModel) -> R
         settings: settings of the program.
         model: the reasoning model.
     """
-    key = job.key(model.name)
+    key = job.key(model.name, settings.segment)
     folder = out / "cases" / key
     try:
         case_settings = CaseSettings(phase=job.phase, patient=parse_patient(job.patient))
         before = CaseFiles(job.prior, job.prior_labels) if job.prior is not None else None
         case = open_case(CaseFiles(job.scan, job.labels, job.class_map, job.series, case_settings, before))
-        made, _ = Engine(settings, model).ask(case, job.question, options=job.options, out=folder)
+        engine = Engine(settings, model, workshop=workshop(settings), library=library(settings))
+        made, _ = engine.ask(case, job.question, options=job.options, out=folder)
         result = _result(job, key, made)
     except SeriesChoiceError:
         # The message lists series by their UIDs, which identify: they belong on a terminal, not into a table.
@@ -240,7 +244,7 @@ def run_cohort(
     chosen = model or EmbeddedReasoner()
     known: dict[str, Result] = {}
     for job in jobs:
-        result = _finished(out, job, chosen.name)
+        result = _finished(out, job, chosen.name, settings.segment)
         if result is not None:
             known[job.case] = result
     todo = [job for job in jobs if job.case not in known]
@@ -258,8 +262,8 @@ def _result_path(out: Path, key: str) -> Path:
     return out / "cases" / f"{key}.json"
 
 
-def _finished(out: Path, job: Job, model: str) -> Result | None:
-    path = _result_path(out, job.key(model))
+def _finished(out: Path, job: Job, model: str, engines: str) -> Result | None:
+    path = _result_path(out, job.key(model, engines))
     try:
         result = Result.model_validate_json(path.read_bytes())
     except (FileNotFoundError, pydantic.ValidationError):

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from agent.errors import IntegrityError, ModelUnavailable, UsageError
 from agent.graph import build_graph
 from agent.local_only import nothing_sent
+from agent.looking import looked
 from agent.models.protocol import Heard, ReasoningModel
 from agent.models.usage import Usage
 from agent.query import Query
@@ -28,12 +29,14 @@ from agent.state import Request, RunState
 from agent.trace import TraceWriter, read_events, verify
 from agent.trace_schema import RESUMABLE, Event, Kind
 from tools.base import Case
+from tools.library import Library
+from tools.segment.workshop import Workshop
 from tools.store import Store
 from tools.types import content_hash
 
 _STATE_MODULES = {
     "agent.state": (
-        "Request", "Task", "Ref", "Target", "Claim", "PathologyClaim", "Conclusion", "Objection", "RunState",
+        "Request", "Task", "Ref", "Taken", "Target", "Claim", "PathologyClaim", "Conclusion", "Objection", "RunState",
     ),
     "agent.models.usage": ("Usage",),
     "agent.query": ("Query", "NotUnderstood"),
@@ -55,6 +58,9 @@ class Engine:
         progress: told of every finished tool call.
         profile: where the time goes.
         started: told of the run's folder before the work begins, so that an interrupted run can be found again.
+        workshop: segmentation engines that may look for what the labels lack; None where none may.
+        look_everywhere: a report on everything has engines look even where labels were given.
+        library: earlier cases that lesions may be compared with; None for none.
         heard: told of the characters that the model has written so far; given, its answers are streamed.
     """
 
@@ -64,6 +70,9 @@ class Engine:
     profile: Profile = field(default_factory=Profile)
     started: Callable[[RunFolder], None] = lambda folder: None
     heard: Heard | None = None
+    workshop: Workshop | None = None
+    look_everywhere: bool = False
+    library: Library | None = None
 
     def ask(
         self,
@@ -91,6 +100,7 @@ class Engine:
             UsageError: the run to resume was about something else.
             IntegrityError: the finished run to show again was changed.
         """
+        case = replace(case, workshop=self.workshop, library=self.library)
         request = Request(question=question, options=options, previous=previous, spoken=spoken)
         runs = Runs(self.settings.home)
         folder = runs.find(resume, begun=False) if resume is not None else runs.create(out)
@@ -113,7 +123,7 @@ class Engine:
                 trace.append(Kind.RUN_RESUME, {"version": version("tumortrace")})
             services = Services(
                 case, self.model, Store(self.settings.cache), trace, self.settings, self.progress, self.profile,
-                before=worked(folder),
+                before=worked(folder), look_everywhere=self.look_everywhere,
             )  # fmt: skip
             try:
                 state = self._run(folder, request, services)
@@ -141,6 +151,9 @@ class Engine:
             # A resumed run goes on counting what its model takes.
             spent = begun.values.get("usage", Usage())
             services = replace(services, model=self.model.begin(spent, self.heard))
+            seen = begun.values.get("labels")
+            if seen is not None:
+                services.case = looked(services.case, seen)
             values = graph.invoke(start, config, context=services, durability="sync")
         return RunState.model_validate(values)
 
@@ -205,7 +218,7 @@ def _prior(case: Case) -> list[str | None] | None:
 
 def run_config(folder: RunFolder, settings: Settings) -> RunnableConfig:
     """Configuration of the graph for one run."""
-    return {"configurable": {"thread_id": folder.id}, "recursion_limit": 10 + 6 * settings.max_rounds}
+    return {"configurable": {"thread_id": folder.id}, "recursion_limit": 10 + 24 * settings.max_rounds}
 
 
 def checkpoints(connection: sqlite3.Connection) -> SqliteSaver:

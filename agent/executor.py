@@ -45,7 +45,7 @@ def execute(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
                 del open_[task.id]
                 over = len(working.done) + len(running) >= services.settings.max_tool_calls
                 given = elsewhere.get(task.id)
-                running[pool.submit(_run, services, working, task, given, over_budget=over)] = task
+                running[pool.submit(run_task, services, working, task, given, over_budget=over)] = task
             finished, _ = wait(running, return_when="FIRST_COMPLETED")
             for future in finished:
                 task = running.pop(future)
@@ -74,9 +74,18 @@ def _from_outside(state: RunState, services: Services) -> dict[str, list[Evidenc
     return services.outside.evidence(state, turns)
 
 
-def _run(
-    services: Services, state: RunState, task: Task, given: list[Evidence] | None, *, over_budget: bool
+def run_task(
+    services: Services, state: RunState, task: Task, given: list[Evidence] | None = None, *, over_budget: bool = False
 ) -> list[Evidence]:
+    """Make one tool call, or take its result from the store, and record it; a failure is evidence too.
+
+    Args:
+        services: with the case, the store and the trace.
+        state: with the evidence that the task cites.
+        task: the call.
+        given: its result where it was made elsewhere.
+        over_budget: whether no call is allowed any more.
+    """
     tool = load_tools()[task.tool]
     arguments, broken = _arguments(state, task)
     call: dict[str, JsonValue] = {"call": task.id, "tool": tool.name, "round": state.round}

@@ -1,4 +1,4 @@
-"""Planner: questions to typed queries, queries to evidence chains, chains to tasks; then the critic's repairs."""
+"""Planner: queries to evidence chains, chains to tasks; then the critic's repairs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pydantic import JsonValue
 
 from agent.chain import expand
 from agent.model_calls import asked
-from agent.models.usage import Usage
-from agent.query import NotUnderstood, Query, load_kinds
+from agent.query import Query, load_kinds
 from agent.rule_chain import all_rule_tasks
+from agent.seen import labelled
 from agent.services import Services
 from agent.state import RunState, Target, Task
 from agent.trace_schema import Kind
@@ -25,29 +25,25 @@ from tools.volume import LabelSet
 _QUANTITY = re.compile(r"[a-z_]{1,64}|#\d{1,3}")
 _REASON_LENGTH = 300
 
-Queries = list[Query | NotUnderstood]
-
 
 def plan(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     """Plan the first round from the question, later ones from the critic's repairs and the model's wishes."""
     services = runtime.context
     number = state.round + 1
     services.trace.append(Kind.ROUND, {"round": number})
-    queries, targets, usage = state.queries, state.targets, state.usage
+    targets = state.targets
     tasks: dict[str, Task] = {}
     if number == 1:
-        queries, targets, tasks, usage = _first_round(state, services)
+        targets, tasks = _first_round(state, services)
     for task in state.repairs:
         tasks.setdefault(task.id, task)
-    with asked(services, "plan", number, usage) as use:
-        wished = services.model.plan(
-            state.model_copy(update={"round": number, "queries": queries, "targets": targets, "usage": usage})
-        )
+    with asked(services, "plan", number, state.usage) as use:
+        wished = services.model.plan(state.model_copy(update={"round": number, "targets": targets}))
     tasks = allowed(wished, {**state.tasks, **tasks}, services.settings.max_tool_calls)
     new = {ident: task for ident, task in tasks.items() if ident not in state.tasks}
     services.trace.append(Kind.PLAN, {"round": number, "tasks": [_told(task) for task in new.values()]})
     return {
-        "round": number, "queries": queries, "targets": targets, "tasks": new, "repairs": [], "usage": use.usage,
+        "round": number, "targets": targets, "tasks": new, "repairs": [], "usage": use.usage,
     }  # fmt: skip
 
 
@@ -84,27 +80,17 @@ def _callable(task: Task) -> bool:
     return True
 
 
-def _first_round(state: RunState, services: Services) -> tuple[Queries, list[Target], dict[str, Task], Usage]:
+def _first_round(state: RunState, services: Services) -> tuple[list[Target], dict[str, Task]]:
     tasks: dict[str, Task] = {}
     targets: list[Target] = []
     if state.request.question is None:
-        return [], [], _everything(services.case.labels), state.usage
-    with asked(services, "interpret", 1, state.usage) as use:
-        queries = services.model.interpret(state.request, labelled(services.case.labels))
-        use.result = [query.model_dump(mode="json") for query in queries]
-    for index, query in enumerate(queries):
+        return [], _everything(services.case.labels)
+    for index, query in enumerate(state.queries):
         if isinstance(query, Query):
             chain, target = expand(index, query, load_kinds()[query.kind], lambda: _everything(services.case.labels))
             targets.append(target)
             tasks |= {task.id: task for task in chain if task.id not in tasks}
-    return queries, targets, tasks, use.usage
-
-
-def labelled(labels: LabelSet | None) -> list[str]:
-    """Identifiers of the structures that have voxels."""
-    if labels is None:
-        return []
-    return sorted(name for name, keys in labels.entries.items() if any(key in labels.boxes for key in keys))
+    return targets, tasks
 
 
 def _everything(labels: LabelSet | None) -> dict[str, Task]:

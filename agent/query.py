@@ -185,6 +185,7 @@ class Kind(BaseModel):
             both are alike), "percent" (they are percentages), "places" (they name organs or regions), "words" (none is
             a number, or a yes or no).
         structures: what it takes.
+        follows: whether what is found opens further checks by the organ knowledge graph.
         chain: the evidence that an answer needs.
         answer: which of it is the answer.
     """
@@ -201,6 +202,7 @@ class Kind(BaseModel):
     comparator: Comparator | None = None
     instead: dict[Literal["same", "percent", "places", "words"], str] = Field(default_factory=dict)
     structures: StructureNeed = StructureNeed()
+    follows: bool = False
     chain: tuple[Step, ...]
     answer: AnswerSpec
 

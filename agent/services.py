@@ -78,6 +78,7 @@ class Services:
         outside: answers tool calls from elsewhere, if anything does.
         begun: when this part of the run began, by `time.monotonic`.
         before: seconds that the run took before it was interrupted.
+        look_everywhere: engines look for all they can see in a report on everything, even where labels were given.
     """
 
     case: Case
@@ -90,6 +91,7 @@ class Services:
     outside: Outside | None = None
     begun: float = field(default_factory=time.monotonic)
     before: float = 0.0
+    look_everywhere: bool = False
 
     def elapsed(self) -> float:
         """Seconds that the run took so far; interruptions don't count."""

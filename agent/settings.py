@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,5 +37,21 @@ class Settings(BaseSettings):
     """Seconds that one run may take; no further round begins after them. None for no limit."""
     min_agreement: float = Field(default=0.5, ge=0, le=1)
     """Share of a model's parallel samples that have to conclude the same."""
+    segment: str = "auto"
+    """Segmentation engines that may look for what the labels lack: auto, none, all, or their names with commas."""
+    segment_device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where segmentation engines compute."""
+    segment_seconds: float = Field(default=3600.0, gt=0)
+    """Seconds after which a segmentation engine is ended."""
+    segment_memory_gib: float | None = Field(default=None, gt=0)
+    """Address space that a segmentation engine may take; None for no limit."""
+    bundles: str = ""
+    """Folders of MONAI bundles to be trusted and used, joined by the system's path separator."""
+    models: str = ""
+    """nnU-Net model folders to be trusted and used, joined by the system's path separator."""
+    index: str = "auto"
+    """Earlier cases that lesions are compared with: the folder of a case base, auto for the embedded one, or none."""
+    index_encoder: str = "auto"
+    """Encoder of the case base: a folder with its configuration; auto for the built-in one that the base names."""
     trace_key: SecretStr | None = None
     """Secret that turns a trace's hashes into keyed ones (HMAC-SHA-256); it is never written anywhere."""

@@ -78,6 +78,34 @@ class Task(_Frozen):
         return {ref.task for ref in self.refs.values()} | {r.task for refs in self.ref_lists.values() for r in refs}
 
 
+class Taken(_Frozen):
+    """A hop that was taken: a finding opened a check of another structure.
+
+    Attributes:
+        key: what is done once: the check and the structure.
+        edge: edge of the organ knowledge graph.
+        source: structure of the finding that opened it.
+        trigger: id of the evidence that opened it.
+        structure: what is checked.
+        check: how.
+        why: the reason, as a clause.
+        depth: number of hops from what was asked.
+        step: number of the step in which it was taken, from 1.
+        tasks: ids of its tasks; none where they were done already.
+    """
+
+    key: str
+    edge: str
+    source: str
+    trigger: str
+    structure: str
+    check: str
+    why: str
+    depth: int
+    step: int
+    tasks: tuple[str, ...] = ()
+
+
 class Target(_Frozen):
     """Which evidence answers a question.
 
@@ -226,6 +254,10 @@ class RunState(BaseModel):
         repairs: tasks that the gates ask for.
         seen: number of pieces of evidence at the end of each round.
         usage: what the model took so far.
+        hops: checks that findings opened, in the order in which they were taken.
+        steps: how often findings were followed.
+        opened: ids of the tasks that the last step opened.
+        labels: content address of the labels with what segmentation engines saw; None where none looked.
         status: how the run ends; None while it goes on.
         stop_reason: why it ended.
     """
@@ -247,6 +279,10 @@ class RunState(BaseModel):
     repairs: list[Task] = Field(default_factory=list)
     seen: list[int] = Field(default_factory=list)
     usage: Usage = Usage()
+    hops: list[Taken] = Field(default_factory=list)
+    steps: int = 0
+    opened: list[str] = Field(default_factory=list)
+    labels: str | None = None
     status: Literal["consistent", "unresolved", "needs_review"] | None = None
     stop_reason: str | None = None
 

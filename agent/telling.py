@@ -11,7 +11,7 @@ from tools.types import Evidence, State
 
 # What a finding is told of: the quantities that a reader looks for first.
 _FINDINGS = ("exists", "volume", "hu_mean", "long_axis", "short_axis", "lesion_count", "largest_lesion_volume",
-             "largest_lesion_long_axis", "lesion", "side", "phase")  # fmt: skip
+             "largest_lesion_long_axis", "lesion", "side", "phase", "lesion_type_opinion", "similar_cases")  # fmt: skip
 _KINDS = ("lesion", "organ", "vessel", "bone")
 _DERIVED = ("verdict", "comparison", "extreme")
 _SINGLE = ("apply_rule", "apply_table", "implied_verdict", "gravest")

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     INTAKE = "intake"
     PLAN = "plan"
     ROUND = "round"
+    HOPS = "hops"
     TOOL_START = "tool.start"
     TOOL_END = "tool.end"
     TOOL_REUSED = "tool.reused"
@@ -103,6 +104,22 @@ class Round(Data):
     """A round begins, with what is known of the state of the loop."""
 
     round: Count
+
+
+class Hops(Data):
+    """Findings opened checks of other structures.
+
+    Attributes:
+        round: number of the round.
+        step: number of the step of following.
+        opened: the hops, each with its trigger, edge, reason, depth and tasks.
+        brought: key of each hop of the step before → pieces of evidence that it brought.
+    """
+
+    round: Count
+    step: Count
+    opened: list[JsonValue] = Field(default_factory=list)
+    brought: dict[str, Count] = Field(default_factory=dict)
 
 
 class ToolStart(Data):
@@ -229,6 +246,7 @@ DATA_MODELS: dict[Kind, type[Data]] = {
     Kind.INTAKE: Intake,
     Kind.PLAN: Plan,
     Kind.ROUND: Round,
+    Kind.HOPS: Hops,
     Kind.TOOL_START: ToolStart,
     Kind.TOOL_END: ToolEnd,
     Kind.TOOL_REUSED: ToolReused,

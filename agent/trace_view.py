@@ -20,6 +20,7 @@ _STYLES = {
     Kind.RUN_END: "bold",
     Kind.ROUND: "bold cyan",
     Kind.PLAN: "cyan",
+    Kind.HOPS: "cyan",
     Kind.TOOL_START: "dim",
     Kind.TOOL_REUSED: "dim green",
     Kind.TOOL_END: "green",
@@ -83,8 +84,8 @@ def summary(event: Event) -> str:
             text = "; ".join(str(note) for note in _list(data, "notes")) or "nothing to note"
         case Kind.PLAN:
             text = f"{len(_list(data, 'tasks'))} tasks: " + ", ".join(map(_task, _list(data, "tasks")))
-        case Kind.ROUND:
-            text = f"round {_of(data, 'round')} begins"
+        case Kind.ROUND | Kind.HOPS:
+            text = _hops(event) if event.kind == Kind.HOPS else f"round {_of(data, 'round')} begins"
         case Kind.TOOL_START | Kind.TOOL_END | Kind.TOOL_REUSED | Kind.TOOL_FAILED:
             text = _tool(event)
         case Kind.MODEL_CALL | Kind.USAGE:
@@ -101,6 +102,17 @@ def summary(event: Event) -> str:
         case _:
             text = "an event of an unknown kind"
     return printable(text)
+
+
+def _hops(event: Event) -> str:
+    opened = [
+        f"{_of(one, 'source')} → {_of(one, 'check')} {_of(one, 'structure')} ({_of(one, 'why')})"
+        for one in _list(event.data, "opened")
+        if isinstance(one, dict)
+    ]
+    brought = sum(1 for count in _map(event.data, "brought").values() if count)
+    before = f"{brought} of the last hops brought something new; " if event.data.get("brought") else ""
+    return before + ("; ".join(opened) or "nothing further to follow")
 
 
 def _style(event: Event) -> str:

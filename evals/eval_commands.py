@@ -14,6 +14,7 @@ from agent.errors import UsageError
 from evals.dtv.command import deeptumorvqa
 from evals.honesty.command import honesty
 from evals.react.command import cost
+from evals.segmentation.command import segmentation
 from evals.vqa_options import CONTROLS, Control, VqaOptions
 
 IMPERFECT = 4
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     group.command("deeptumorvqa")(deeptumorvqa)
     group.command("honesty")(honesty)
     group.command("cost")(cost)
+    group.command("segmentation")(segmentation)
     app.add_typer(group, name="eval")
 
 

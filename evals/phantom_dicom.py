@@ -109,6 +109,7 @@ def _common(options: PhantomOptions) -> FileDataset:
     data.StudyTime = data.SeriesTime = data.AcquisitionTime = data.ContentTime = _TIME
     data.AccessionNumber = data.ReferringPhysicianName = ""
     data.Modality = "CT"
+    data.SyntheticData = "YES"
     data.Manufacturer = data.ManufacturerModelName = "TumorTrace phantom"
     data.StudyDescription = "Synthetic abdomen"
     data.SeriesDescription = _PHASE_TEXT[options.phase]

@@ -17,6 +17,7 @@ from agent.errors import UsageError
 from evals.phantom import Phantom
 from evals.phantom_dicom import SLICE_NAME, write_slices
 from evals.phantom_options import Form
+from tools.volume import SYNTHETIC_MARK
 
 SCAN, LABELS, PARTS, TRUTH = "ct.nii.gz", "labels.nii.gz", "parts.nii.gz", "truth.json"
 SERIES, SEGMENTATION = "ct", "labels.dcm"
@@ -63,6 +64,7 @@ def write_phantom(
     scan, labels, parts = (nifti(data, phantom.affine) for data in (phantom.hu, phantom.labels, phantom.parts))
     for image, names in ((labels, phantom.names), (parts, phantom.part_names)):
         image.header.extensions.append(nib.nifti1.Nifti1Extension(0, label_table(names)))
+    scan.header["descrip"] = f"{SYNTHETIC_MARK}, no patient"
     for image in (scan, labels, parts):
         image.header.set_xyzt_units("mm")
         image.set_sform(phantom.affine, code="scanner")

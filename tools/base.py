@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, JsonValue, create_model
 
+from tools.library import Library
+from tools.segment.workshop import Workshop
 from tools.types import Evidence, Scalar, State, content_hash
 from tools.volume import LabelSet, Scan
 
-Reads = Literal["scan", "labels", "label_source", "settings", "evidence", "prior"]
+Reads = Literal["scan", "labels", "label_source", "settings", "evidence", "prior", "library"]
 EvidenceId = Annotated[str, "evidence"]
 """An argument that names evidence; the executor fills it with the id that an earlier task made."""
 
@@ -28,7 +30,8 @@ EvidenceId = Annotated[str, "evidence"]
 def knowledge_digest() -> str:
     """Hash over the data files that every tool may rest on: the ontology, the rules, the margins, the priors."""
     rules = files("tools").joinpath("rules")
-    folders = (files("retrieval").joinpath("knowledge"), rules.joinpath("data"), rules.joinpath("margins"))
+    knowledge = files("retrieval").joinpath("knowledge")
+    folders = (knowledge, knowledge.joinpath("guidelines"), rules.joinpath("data"), rules.joinpath("margins"))
     rows = [[entry.name, entry.read_text(encoding="utf-8")] for one in folders for entry in one.iterdir()
             if entry.name.endswith((".toml", ".yaml"))]  # fmt: skip
     return content_hash(sorted(rows))
@@ -88,12 +91,16 @@ class Case(Facts):
         labels: what is labelled in it.
         prior: an earlier scan of the same patient with its own labels, None where none was given.
         same_patient: whether the files of both scans show that they are of the same patient.
+        workshop: segmentation engines that may look at the scan, None where none may.
+        library: earlier cases that lesions may be compared with, None where there are none.
     """
 
     scan: Scan
     labels: LabelSet | None = None
     prior: Case | None = None
     same_patient: bool = False
+    workshop: Workshop | None = field(default=None, repr=False, compare=False)
+    library: Library | None = field(default=None, repr=False, compare=False)
 
 
 Wording = Mapping[str, Mapping[str, str]]
@@ -170,6 +177,10 @@ class Tool:
             parts["label_source"] = [case.labels.source, list(case.labels.notes)]
         if "settings" in self.reads:
             parts["settings"] = case.settings.digest
+        if "library" in self.reads:
+            parts["library"] = case.library.key if case.library is not None else None
+        if (named := self.arguments.model_fields.get("classifier")) is not None:
+            parts["classifier"] = _classifier(arguments.get("classifier", named.default))
         return content_hash(parts)
 
 
@@ -179,6 +190,13 @@ def _version_of(tool: JsonValue) -> str | None:
 
     found = load_tools().get(tool) if isinstance(tool, str) else None
     return found.version if found is not None else None
+
+
+def _classifier(name: JsonValue) -> str:
+    """Content of the classifier that an argument names, which the user may change under the same name."""
+    from tools.classifiers.registry import classifier_digest  # noqa: PLC0415  (it imports this module)
+
+    return classifier_digest(str(name))
 
 
 @dataclass(frozen=True)

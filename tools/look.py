@@ -144,7 +144,10 @@ def _unseen(case: Case, resolved: Resolved) -> Look:
         return ", ".join(ontology.get(ident).name for ident in idents)
 
     reasons = {
-        Standing.NOT_LOOKED: f"the labels have no class for the {asked.name}, so nothing looked for it"
+        Standing.NOT_LOOKED: (
+            why_unseen(case, resolved.structure)
+            or f"the labels have no class for the {asked.name}, so nothing looked for it"
+        )
         + _unplaced(case, resolved)
         + _unnamed(case),
         Standing.NARROWER_ONLY: f"only this was looked for, and not found: {names(resolved.narrower_declared)}",
@@ -164,6 +167,16 @@ def _unseen(case: Case, resolved: Resolved) -> Look:
     if asked.kind == "lesion" and resolved.shared:
         return Look(State.ABSENT, "none of the lesions that the labels show lies there")
     return Look(State.ABSENT, "the labels have a class for it, which is empty")
+
+
+def why_unseen(case: Case, structure: str) -> str | None:
+    """Why nothing looked for a structure, where the segmentation told; of parts and of hosts that holds as well."""
+    if case.labels is None or not case.labels.unseen:
+        return None
+    ontology = load_ontology()
+    asked = ontology.get(structure)
+    related = (structure, asked.organ, *asked.parts, *asked.regions, region_host(structure, ontology))
+    return next((case.labels.unseen[one] for one in related if one is not None and one in case.labels.unseen), None)
 
 
 def _out_of_view(case: Case, structure: str) -> Look | None:

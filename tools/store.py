@@ -6,14 +6,13 @@ a checksum: a damaged one counts as missing and is made anew, so the store can b
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
 from agent.errors import UsageError
+from tools.files import write_whole
 from tools.types import Evidence, canonical_json, content_hash
 
 
@@ -64,16 +63,7 @@ class Store:
         text = canonical_json(
             _Entry(checksum=_checksum(key, evidence), evidence=evidence).model_dump(mode="json")
         ).encode()
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, lambda file: file.write(text))
 
 
 def _checksum(key: str, evidence: list[Evidence]) -> str:

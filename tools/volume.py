@@ -8,6 +8,7 @@ keeps obliquity: nothing here assumes that axes are parallel to the world's.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from tools.person import Person
 
 FloatArray = NDArray[np.float64]
+SYNTHETIC_MARK = "synthetic CT"
+"""How the description of a NIfTI header begins where no patient was scanned; DICOM has Synthetic Data (0008,001C)."""
 Box = tuple[slice, slice, slice]
 
 
@@ -92,6 +95,7 @@ class ScanHeader:
         tilt_degrees: gantry tilt as found in the geometry (0 for none).
         uneven_slices: largest deviation in mm of a slice gap from the median gap.
         padding_value: value declared as padding, else None.
+        synthetic: whether the file says that the scan was computed and shows no patient.
         notes: what had to be mended or assumed while reading, one clause each.
     """
 
@@ -103,6 +107,7 @@ class ScanHeader:
     tilt_degrees: float = 0.0
     uneven_slices: float = 0.0
     padding_value: float | None = None
+    synthetic: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -164,6 +169,7 @@ class LabelSet:
         raw_names: (layer, value) → the name as the user's map gave it.
         source: one clause on where the labels come from and how they were brought onto the grid.
         notes: limitations to be shown with every result (resampling, voxels outside the scan, …).
+        unseen: canonical structure id → why nothing looked for it, as a clause without digits, where that is known.
     """
 
     grid: Grid
@@ -172,6 +178,7 @@ class LabelSet:
     raw_names: dict[tuple[int, int], str] = field(default_factory=dict)
     source: str = "label map"
     notes: tuple[str, ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def memo(self) -> dict[tuple[str, ...], Any]:
@@ -211,6 +218,8 @@ class LabelSet:
         """SHA-256 over all layers, names and the affine."""
         parts = [array_digest(layer, self.grid.affine) for layer in self.layers]
         parts.append(repr(sorted((name, keys) for name, keys in self.entries.items())))
+        if self.unseen:
+            parts.append(repr(sorted(self.unseen.items())))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -12,13 +12,16 @@ from agent.cases import CaseFiles, open_case
 from agent.commands import options as o
 from agent.commands.profile import print_profile
 from agent.engine import Engine
+from agent.engines import everywhere, workshop
 from agent.errors import ModelUnavailable
+from agent.library import library
 from agent.report import render_terminal
 from agent.report_model import Report
 from agent.reporting import report_json
 from agent.runs import RunFolder
 from agent.services import Profile
 from agent.settings import Settings
+from tools.library import Library
 
 UNRESOLVED = 3
 
@@ -46,6 +49,9 @@ def ask(
     prior: o.PriorOption = None,
     prior_labels: o.PriorLabelsOption = None,
     model: o.ModelOption = "embedded",
+    segment: o.SegmentOption = None,
+    index: o.IndexOption = None,
+    index_patient: o.IndexPatientOption = None,
     as_json: o.JsonOption = False,
     out: o.OutOption = None,
     resume: o.ResumeOption = None,
@@ -56,7 +62,8 @@ def ask(
     Exit codes: 0 answered (an honest "not measurable" is an answer), 1 integrity failure, 2 bad input, 3 unresolved.
     """
     files = o.case_files(scan, labels, class_map, series, phase, patient, prefer, prior, prior_labels)
-    _run(files, question, tuple(option or ()), model, as_json, out, resume, profile)
+    cases = library(Settings(), index, index_patient)
+    _run(files, question, tuple(option or ()), model, segment, cases, as_json, out, resume, profile)
 
 
 def report(
@@ -70,6 +77,9 @@ def report(
     prior: o.PriorOption = None,
     prior_labels: o.PriorLabelsOption = None,
     model: o.ModelOption = "embedded",
+    segment: o.SegmentOption = None,
+    index: o.IndexOption = None,
+    index_patient: o.IndexPatientOption = None,
     as_json: o.JsonOption = False,
     out: o.OutOption = None,
     resume: o.ResumeOption = None,
@@ -77,14 +87,15 @@ def report(
 ) -> None:
     """Report on a scan without a question: every labelled structure, every rule that applies."""
     files = o.case_files(scan, labels, class_map, series, phase, patient, prefer, prior, prior_labels)
-    _run(files, None, (), model, as_json, out, resume, profile)
+    cases = library(Settings(), index, index_patient)
+    _run(files, None, (), model, segment, cases, as_json, out, resume, profile)
 
 
 def _run(
-    files: CaseFiles, question: str | None, choices: tuple[str, ...], model: str, as_json: bool,
-    out: Path | None, resume: str | None, with_profile: bool,
+    files: CaseFiles, question: str | None, choices: tuple[str, ...], model: str, segment: str | None,
+    cases: Library | None, as_json: bool, out: Path | None, resume: str | None, with_profile: bool,
 ) -> None:  # fmt: skip
-    profile = Profile()
+    profile, settings = Profile(), Settings()
     chosen = o.choose_model(model)
     begun: list[str] = []
 
@@ -94,7 +105,11 @@ def _run(
 
     with o.progress_bar(quiet=as_json) as progress:
         case = open_case(files, profile, progress)
-        engine = Engine(Settings(), chosen, progress, profile, tell)
+        engine = Engine(
+            settings, chosen, progress, profile, tell,
+            workshop=workshop(settings, segment, progress), look_everywhere=everywhere(settings, segment),
+            library=cases,
+        )  # fmt: skip
         try:
             made, _ = engine.ask(case, question, options=choices, out=out, resume=resume)
         except ModelUnavailable as error:

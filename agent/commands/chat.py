@@ -13,7 +13,9 @@ from rich.prompt import Prompt
 from agent.cases import open_case
 from agent.commands import options as o
 from agent.engine import Engine
+from agent.engines import workshop
 from agent.errors import InputError, ModelUnavailable
+from agent.library import library
 from agent.query import Query
 from agent.report_model import Report
 from agent.settings import Settings
@@ -37,13 +39,16 @@ def chat(
     prior: o.PriorOption = None,
     prior_labels: o.PriorLabelsOption = None,
     model: o.ModelOption = "embedded",
+    segment: o.SegmentOption = None,
 ) -> None:
     """Talk about one scan. Every answer is a run of its own with a trace; "why" shows the last one's evidence."""
     console = Console(highlight=False)
     files = o.case_files(scan, labels, class_map, series, phase, patient, prefer, prior, prior_labels)
+    settings = Settings()
+    engines, cases = workshop(settings, segment), library(settings)
     with o.progress_bar() as progress:
         case = open_case(files, progress=progress)
-    engine = Engine(Settings(), o.choose_model(model))
+    engine = Engine(settings, o.choose_model(model), workshop=engines, library=cases)
     console.print("Ask about the scan. “why” shows the evidence of the last answer, “quit” leaves.", markup=False)
     previous: tuple[Query, ...] = ()
     last: Report | None = None

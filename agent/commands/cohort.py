@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from agent.cohort import read_manifest, run_cohort
-from agent.commands.options import ModelOption, choose_model, progress_bar
+from agent.commands.options import ModelOption, SegmentOption, choose_model, progress_bar
+from agent.engines import workshop
 from agent.errors import UsageError
 from agent.settings import Settings
 from agent.trace_view import printable
@@ -33,6 +34,7 @@ def run(
     manifest: Annotated[Path, typer.Argument(help="CSV with the columns case, scan, labels, question, …")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the cohort; started again, it goes on.")],
     model: ModelOption = "embedded",
+    segment: SegmentOption = None,
 ) -> None:
     """Run every row of a manifest; finished rows are skipped, failed ones are tried again.
 
@@ -44,9 +46,12 @@ def run(
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; give a folder with --out.")
     chosen = choose_model(model)
+    settings = Settings()
+    workshop(settings, segment)  # an unknown engine is told before the first row
+    settings = settings.model_copy(update={"segment": segment or settings.segment})
     with progress_bar() as bar:
         results = run_cohort(
-            jobs, out, Settings(), model=chosen, progress=lambda finished, planned: bar("cases", finished, planned)
+            jobs, out, settings, model=chosen, progress=lambda finished, planned: bar("cases", finished, planned)
         )
     failed = [result for result in results if result.outcome == "failed"]
     console = Console(highlight=False, soft_wrap=True)

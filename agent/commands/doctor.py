@@ -39,12 +39,12 @@ class Part:
 STYLES = {"ok": "green", "missing": "yellow", "problem": "bold red"}
 PARTS = (
     Part("core", ("tumortrace", "langgraph", "nibabel", "pydicom", "highdicom", "numpy", "scipy"),
-         "questions about a scan with a label map", "pip install ."),
+         "questions about a scan with a label map, or with what segmentation engines see", "pip install ."),
     Part("compressed DICOM", ("python-gdcm",), "DICOM series in JPEG and JPEG 2000 transfer syntaxes", "pip install ."),
     Part("TotalSegmentator", ("TotalSegmentator", "torch"),
-         "label maps made by TotalSegmentator beforehand: run it yourself and pass its output with --labels",
+         "segmentation by TotalSegmentator, MONAI bundles and nnU-Net folders, once their weights are there (below)",
          "uv pip install -c constraints.txt -c constraints-cpu.txt '.[totalsegmentator]'"),
-    Part("MONAI", ("monai", "torch"), "label maps made by a MONAI bundle beforehand, passed with --labels",
+    Part("MONAI", ("monai", "torch"), "segmentation by MONAI bundles whose folders TUMORTRACE_BUNDLES names",
          "uv pip install -c constraints.txt -c constraints-cpu.txt '.[monai]'"),
 )  # fmt: skip
 
@@ -74,7 +74,11 @@ def doctor(
 
     Exit code 1 where something doesn't work.
     """
-    found = _server(model) if model is not None else [_part(part) for part in PARTS] + _machine(Settings())
+    found = (
+        _server(model)
+        if model is not None
+        else [_part(part) for part in PARTS] + _engines(Settings()) + _machine(Settings())
+    )
     console = Console(highlight=False)
     if as_json:
         typer.echo("[" + ",".join(check.model_dump_json() for check in found) + "]")
@@ -118,6 +122,26 @@ def _part(part: Part) -> Check:
             missing.append(package)
     found = ", ".join(here) + (f" (missing: {', '.join(missing)})" if missing else "")
     return Check(name=part.name, state="missing" if missing else "ok", found=found, enables=part.enables, how=part.how)
+
+
+def _engines(settings: Settings) -> list[Check]:
+    """Every task of every segmentation engine: what it sees, for which scans, and how to get it."""
+    from agent.engines import engine_settings  # noqa: PLC0415
+    from tools.segment.catalogue import all_offers  # noqa: PLC0415
+
+    rows = []
+    for offer in all_offers(engine_settings(settings)):
+        limits = ["synthetic scans only"] if offer.synthetic_only else []
+        limits += [f"the phases {', '.join(offer.phases)}"] if offer.phases else []
+        limits += [f"slices of at most {offer.max_slice_mm:g} mm"] if offer.max_slice_mm is not None else []
+        rows.append(
+            Check(
+                name=f"segmenter {offer.id}", state="ok" if offer.missing is None else "missing",
+                found=f"{len(offer.classes)} structures; licence: {offer.licence}", how=offer.missing or "",
+                enables=f"for {'; '.join(limits)}" if limits else "for any CT",
+            )
+        )  # fmt: skip
+    return rows
 
 
 def _machine(settings: Settings) -> list[Check]:

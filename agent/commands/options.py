@@ -64,6 +64,26 @@ PreferOption = Annotated[
 ModelOption = Annotated[
     str, typer.Option("--model", help="Reasoning model: embedded, or a server such as http://127.0.0.1:8000/v1[#name].")
 ]
+SegmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--segment",
+        help="Segmentation engines that may look for what the labels lack: auto, none, all, or names such as embedded.",
+    ),
+]
+IndexOption = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        help="Earlier cases that lesions are compared with: folder of a case base, auto (the embedded one), or none.",
+    ),
+]
+IndexPatientOption = Annotated[
+    str | None,
+    typer.Option(
+        "--index-patient", help="Who the patient is, as in the table of the case base; their own cases are left out."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object, and nothing else.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the report and the trace.")]
 ResumeOption = Annotated[str | None, typer.Option("--resume", help="Go on with an interrupted run (id or folder).")]

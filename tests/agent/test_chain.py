@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agent.chain import expand
-from agent.planner import labelled
 from agent.query import Kind, Query, Step, load_kinds
 from agent.rule_chain import all_rule_tasks
+from agent.seen import labelled
 from agent.state import FAILURE, Ref, RunState, Task
 from tests.agent.loop_full import full_case
 from tests.agent.loop_make import Outcome, ask, make_case, run

@@ -161,6 +161,7 @@ def _assemble(stack: Stack, series: Series, reader: PixelReader, notes: list[str
         tilt_degrees=stack.tilt_degrees,
         uneven_slices=stack.uneven,
         padding_value=first.padding_hu,
+        synthetic=text_of(header, "SyntheticData") == "YES",
         notes=(*notes, *stack.notes),
     )
     return Scan(hu=hu, grid=grid, orientation=orientation, header=about, person=person_in(blob))

@@ -32,7 +32,7 @@ _LONG_FORMS = {b"OB", b"OW", b"UN", b"SQ", b"UT", b"OF"}
 TAGS = [
     "ImageType", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesDescription", "ProtocolName",
     "AcquisitionProtocolDescription", "ContrastBolusAgent", "ContrastBolusAgentSequence",
-    "ContrastBolusRoute",
+    "ContrastBolusRoute", "SyntheticData",
     "SliceThickness", "SpacingBetweenSlices", "SeriesInstanceUID", "InstanceNumber", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns",
     "BitsAllocated", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope",

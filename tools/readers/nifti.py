@@ -51,7 +51,9 @@ def read_nifti(blob: Blob, limits: ReadLimits) -> Scan:
             "again with a padding value instead."
         )
     hu, grid, orientation = buffer.finish()
-    about = ScanHeader(source="nifti", tilt_degrees=stack_tilt(grid.affine), notes=header.notes)
+    about = ScanHeader(
+        source="nifti", tilt_degrees=stack_tilt(grid.affine), synthetic=header.synthetic, notes=header.notes
+    )
     return Scan(hu=hu, grid=grid, orientation=orientation, header=about)
 
 

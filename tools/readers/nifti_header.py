@@ -11,7 +11,7 @@ import numpy as np
 from agent.errors import ScanError
 from tools.readers.geometry import check_affine, plausible_spacing
 from tools.readers.limits import PARSE_FAULTS, ReadLimits
-from tools.volume import FloatArray, Grid
+from tools.volume import SYNTHETIC_MARK, FloatArray, Grid
 
 _UNIT_FACTOR = {"meter": 1000.0, "micron": 0.001}
 
@@ -27,6 +27,7 @@ class NiftiHeader:
         slope: factor from stored values to HU.
         intercept: summand from stored values to HU.
         affine: (4, 4) voxel → world mm, RAS+.
+        synthetic: whether the description says that the scan was computed.
         notes: what had to be mended or assumed.
     """
 
@@ -36,6 +37,7 @@ class NiftiHeader:
     slope: float
     intercept: float
     affine: FloatArray
+    synthetic: bool
     notes: tuple[str, ...]
 
     @property
@@ -69,6 +71,7 @@ def read_header(stream: BinaryIO, name: str, limits: ReadLimits) -> NiftiHeader:
         slope=1.0 if slope is None else float(slope),
         intercept=0.0 if slope is None or intercept is None else float(intercept),
         affine=affine,
+        synthetic=bytes(header["descrip"].item()).startswith(SYNTHETIC_MARK.encode()),
         notes=tuple(notes),
     )
 

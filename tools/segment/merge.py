@@ -51,4 +51,5 @@ def merge_labels(sets: Sequence[LabelSet]) -> LabelSet:
     return LabelSet(
         grid=sets[0].grid, layers=layers, entries=entries, raw_names=raw_names,
         source="; ".join(dict.fromkeys(one.source for one in sets)), notes=tuple(notes),
+        unseen={name: why for one in sets for name, why in one.unseen.items() if name not in entries},
     )  # fmt: skip

@@ -1,0 +1,259 @@
+"""Looking: segmentation engines see what the question needs and the labels lack, before anything is measured.
+
+    queries → structures that their evidence chains name, with organs and neighbours
+            → tasks of engines (the catalogue) → masks → checked, mended, or looked for again by another engine
+
+What no engine could see, or none saw plausibly, is held with its reason: it counts as not assessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agent.chain import expand
+from agent.errors import UsageError
+from agent.executor import run_task
+from agent.query import Query, load_kinds
+from agent.services import Services
+from agent.state import FAILURE, RunState, Task
+from tools.base import Case
+from tools.ontology import load_ontology
+from tools.segment.catalogue import choose, neighbours, unfit, with_hosts
+from tools.segment.engine import Offer
+from tools.segment.merge import merge_labels
+from tools.segment.plausible import judge_masks, repair
+from tools.segment.plausible_flag import Flag
+from tools.segment.workshop import Workshop, without
+from tools.types import Evidence, content_hash
+from tools.volume import LabelSet
+
+_WRONG: Mapping[str, str] = {
+    "empty": "it is empty, and its neighbours are in the scan", "clipped_by_roi": "it ends at a flat face",
+    "duplicated_side": "left and right are one", "swapped_sides": "it lies on the other side of the body",
+    "volume": "its volume is impossible", "hu": "it lies in another tissue",
+    "position": "it lies elsewhere in the body",
+    "fragments": "it is in pieces", "outside_body": "it lies outside of the body", "overlap": "it covers another organ",
+}  # fmt: skip
+MOST_TRIES = 4
+"""Times that engines are chosen anew after one failed or gave masks that cannot be right."""
+
+
+def look_for(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
+    """Let engines look for what the question needs; the case has their masks from here on."""
+    services = runtime.context
+    workshop = services.case.workshop
+    if workshop is None or services.outside is not None:
+        return {}
+    search = _Search(services, state, workshop)
+    wanted = _wanted(state, services, search.offers) if state.round == 0 else _opened(state, services.case)
+    if not wanted:
+        return {}
+    labels = search.run(wanted)
+    key = content_hash(["looked", services.case.scan.digest, labels.digest, labels.source, list(labels.notes)])
+    workshop.keep(key, labels)
+    services.case = replace(services.case, labels=labels)
+    return {"tasks": search.tasks, "done": search.done, "evidence": search.evidence, "labels": key}
+
+
+def looked(case: Case, key: str) -> Case:
+    """The case of a run that goes on, with what was seen before it was interrupted.
+
+    Raises:
+        UsageError: the masks are not in the store any more.
+    """
+    assert case.workshop is not None
+    labels = case.workshop.labels(key, case.scan.grid)
+    if labels is None:
+        raise UsageError(
+            "The masks that this run was made with are not in the cache any more, so it cannot go on: start it anew."
+        )
+    return replace(case, labels=labels)
+
+
+def _wanted(state: RunState, services: Services, offers: Sequence[Offer]) -> tuple[str, ...]:
+    """Structures that have to be looked for, those that the question names first."""
+    case = services.case
+    if state.request.question is None:
+        return _all_seen(case, offers) if case.labels is None or services.look_everywhere else ()
+    found: dict[str, None] = {}
+    every = False
+    for index, query in enumerate(state.queries):
+        if isinstance(query, Query):
+            kind = load_kinds()[query.kind]
+            every = every or any(step.everything for step in kind.chain)
+            tasks, _ = expand(index, query, kind)
+            found |= dict.fromkeys([*query.structures, *(one for task in tasks for one in _named(task))])
+    if every and case.labels is None:
+        found |= dict.fromkeys(_all_seen(case, offers))
+    return with_hosts(found, load_ontology())
+
+
+def _opened(state: RunState, case: Case) -> tuple[str, ...]:
+    """What hops opened and nothing looked for yet."""
+    tried = case.labels.unseen if case.labels is not None else {}
+    named = [one for ident in state.opened for one in _named(state.tasks[ident])]
+    return with_hosts([one for one in dict.fromkeys(named) if one not in tried], load_ontology())
+
+
+def _all_seen(case: Case, offers: Sequence[Offer]) -> tuple[str, ...]:
+    """Everything that some engine can see here, or could if it were installed."""
+    able = [one for one in offers if one.missing is None and unfit(one, case.scan, _phase(case)) is None]
+    return tuple(dict.fromkeys(name for offer in able for name in offer.classes))
+
+
+def _named(task: Task) -> Iterable[str]:
+    """Structures that a task's arguments name."""
+    ontology = load_ontology()
+    for value in task.args.values():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and ontology.get(one).kind not in {"user", "finding"}:
+                yield one
+
+
+def _phase(case: Case) -> str | None:
+    return case.settings.phase or case.scan.header.phase_text
+
+
+@dataclass
+class _Search:
+    """Chooses engines, runs them, and checks what they saw, until nothing is left to try."""
+
+    services: Services
+    state: RunState
+    workshop: Workshop
+    tasks: dict[str, Task] = field(default_factory=dict)
+    done: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(task of an engine, structure) → why its mask does not count."""
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        offers = self.workshop.offers()
+        # A mask that ends at the edge of a region of interest is looked for in a larger one, by the same engine first.
+        wider = [replace(one, widened=True) for one in offers if one.wider]
+        self.offers = tuple(sorted((*offers, *wider), key=lambda one: (one.rank, one.backend, one.task, one.widened)))
+
+    def run(self, wanted: Sequence[str]) -> LabelSet:
+        """The case's labels with the masks of what is wanted, and the reasons for what is not seen."""
+        case = self.services.case
+        known = case.labels.entries if case.labels is not None else {}
+        got: dict[str, tuple[Offer, LabelSet]] = {}
+        unseen: dict[str, str] = {}
+        labels = self._together(got)
+        around = neighbours(wanted, load_ontology())
+        for _ in range(MOST_TRIES):
+            choice = choose(wanted, self._left(), case.scan, _phase(case), known={*known, *got}, around=around)
+            unseen = dict(choice.unseen)
+            if not choice.picked:
+                break
+            for offer, structures in choice.picked:
+                made = self._segment(offer, structures)
+                got |= dict.fromkeys(structures, (offer, made)) if made is not None else {}
+            labels = self._checked(got)
+        unseen |= {name: reason for (_, name), reason in self.refused.items() if name not in got}
+        return without(replace(labels, notes=(*_said_of(got), *labels.notes)), unseen)
+
+    def _left(self) -> list[Offer]:
+        """The offers without what they failed at."""
+        left = []
+        for offer in self.offers:
+            classes = {name: names for name, names in offer.classes.items() if (offer.id, name) not in self.refused}
+            left.append(replace(offer, classes=classes))
+        return left
+
+    def _segment(self, offer: Offer, structures: Sequence[str]) -> LabelSet | None:
+        every = next(one for one in self.offers if one.id == offer.id)
+        wanted = tuple(every.classes) if offer.whole else structures
+        task = Task.make(
+            "segment",
+            {
+                "backend": offer.backend,
+                "task": offer.task,
+                "version": offer.version,
+                "structures": [*sorted(wanted)],
+                "wider": offer.widened,
+            },
+            reason="the question needs it, and no label shows it",
+        )
+        known = self.state.done.get(task.id)
+        if known is not None:
+            made = [self.state.evidence[ident] for ident in known]
+        else:
+            self.services.progress(f"segmenting: {offer.title}", 0, 0)
+            made = run_task(self.services, self.state, task)
+        self.tasks[task.id], self.done[task.id] = task, tuple(one.id for one in made)
+        self.evidence |= {one.id: one for one in made}
+        failed = next((one.reason for one in made if one.quantity == FAILURE), None)
+        if failed is not None:
+            self.refused |= {(offer.id, name): str(failed) for name in structures}
+            return None
+        # Whatever the evidence came from, the masks are made again where the store lost them.
+        return self.workshop.masks(self.services.case.scan, every, wanted, wider=offer.widened)[1]
+
+    def _checked(self, got: dict[str, tuple[Offer, LabelSet]]) -> LabelSet:
+        """The labels, masks of engines mended where that is possible; `got` loses those that cannot be right.
+
+        The user's own labels help to judge, and are never changed.
+        """
+        scan, phase = self.services.case.scan, _phase(self.services.case)
+        while got:
+            labels = self._together(got)
+            flags = [one for one in judge_masks(scan, labels, phase=phase) if one.structure in got]
+            mended, _ = repair(scan, labels, flags)
+            left = [one for one in judge_masks(scan, mended, phase=phase) if one.structure in got]
+            wrong = {one.structure: one for one in reversed(left) if one.severity == "refuse"}
+            wrong |= {
+                one.structure: one for one in left if one.kind == "empty" and self._seen_by_others(one.structure, got)
+            }
+            if not wrong:
+                notes = [_told(one) for one in left]
+                return replace(mended, notes=tuple(dict.fromkeys((*mended.notes, *self.told, *notes))))
+            for name, flag in wrong.items():
+                offer, _masks = got.pop(name)
+                self.refused[offer.id, name] = f"the mask that {offer.title} made cannot be right ({_WRONG[flag.kind]})"
+                self.told.append(f"{_told(flag)}; it is not used")
+        return self._together(got)
+
+    def _seen_by_others(self, name: str, got: dict[str, tuple[Offer, LabelSet]]) -> bool:
+        """Whether another engine can look for a structure of which one found nothing."""
+        case, own = self.services.case, got[name][0].id
+        return any(
+            name in one.classes
+            and one.id != own
+            and one.missing is None
+            and unfit(one, case.scan, _phase(case)) is None
+            for one in self._left()
+        )
+
+    def _together(self, got: dict[str, tuple[Offer, LabelSet]]) -> LabelSet:
+        """The user's labels and what the engines saw, each structure from the engine that was chosen for it."""
+        sets: dict[int, tuple[LabelSet, list[str]]] = {}
+        for name, (_, masks) in got.items():
+            sets.setdefault(id(masks), (masks, []))[1].append(name)
+        chosen = [
+            replace(masks, entries={name: masks.entries[name] for name in names}) for masks, names in sets.values()
+        ]
+        own = self.services.case.labels
+        every = [*([own] if own is not None else []), *chosen]
+        if not every:
+            return LabelSet(grid=self.services.case.scan.grid, layers=(), entries={}, source="no segmentation engine")
+        return merge_labels(every)
+
+
+def _told(flag: Flag) -> str:
+    return f"the mask of the {load_ontology().get(flag.structure).name}: {flag.reason}"
+
+
+def _said_of(got: dict[str, tuple[Offer, LabelSet]]) -> list[str]:
+    """What everybody who reads a result has to know of the engines behind it."""
+    offers = {offer.id: offer for offer, _ in got.values()}
+    return [
+        f"masks by {one.title}, which is valid for synthetic scans only"
+        for one in offers.values()
+        if one.synthetic_only
+    ]

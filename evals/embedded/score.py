@@ -1,0 +1,101 @@
+"""How well the embedded networks see phantoms that they were not trained on: Dice per class, printed and recorded.
+
+    python -m evals.embedded.score --phantoms 6
+
+Runs the networks through the same code as a question does, on phantoms with seeds below those of the training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from evals.phantom import make_phantom
+from evals.phantom_options import PhantomOptions
+from tools.array_store import ArrayStore
+from tools.files import write_whole
+from tools.segment.backends.embedded import all_classes, embedded_record, record
+from tools.segment.engine import EngineSettings
+from tools.segment.workshop import Workshop
+from tools.volume import LabelSet, Scan, ScanHeader, to_canonical
+
+FIRST = 900_000
+FOLDER = Path("tools/segment/embedded")
+
+
+def held_out(count: int, first: int = FIRST) -> dict[str, dict[str, float]]:
+    """Mean Dice by network and class over unseen phantoms that have the class (in truth or as predicted)."""
+    found: dict[str, dict[str, list[float]]] = {}
+    with TemporaryDirectory() as folder:
+        workshop = Workshop(EngineSettings(cache=Path(folder)), ArrayStore(Path(folder)), engines=("embedded",))
+        for seed in range(first, first + count):
+            phantom = make_phantom(PhantomOptions(seed=seed))
+            hu, grid, orientation = to_canonical(phantom.hu, phantom.affine)
+            truth, _, _ = to_canonical(phantom.labels, phantom.affine)
+            scan = Scan(hu, grid, orientation, ScanHeader("phantom", synthetic=True))
+            for offer in workshop.offers():
+                # All classes, also those that the record of an earlier score leaves out.
+                whole = replace(offer, classes=all_classes(record(offer.task)))
+                _, masks = workshop.masks(scan, whole, tuple(whole.classes))
+                own = found.setdefault(offer.task, {})
+                for name, dice in _dice(masks, truth, phantom.names, merged=_merged(offer.task)).items():
+                    own.setdefault(name, []).append(dice)
+    return {
+        task: {name: round(float(np.mean(values)), 4) for name, values in sorted(classes.items())}
+        for task, classes in sorted(found.items())
+    }
+
+
+def _merged(task: str) -> Mapping[str, Sequence[str]]:
+    """Phantom classes that make up a class of a network, where it joins several."""
+    from evals.embedded.classes import NETWORKS  # noqa: PLC0415
+
+    return NETWORKS[task].members
+
+
+def _dice(
+    masks: LabelSet, truth: Any, names: Mapping[str, int], *, merged: Mapping[str, Sequence[str]]
+) -> dict[str, float]:
+    found = {}
+    for ident, keys in masks.entries.items():
+        members = [names[one] for one in merged.get(ident, (ident,)) if one in names]
+        if not members:
+            continue
+        there = np.isin(truth, members)
+        region = masks.region(keys)
+        seen = np.zeros_like(there)
+        if region is not None:
+            seen[region.box] = region.mask
+        total = int(np.count_nonzero(there)) + int(np.count_nonzero(seen))
+        if total:
+            found[ident] = 2 * int(np.count_nonzero(there & seen)) / total
+    return found
+
+
+def _put(text: bytes, file: BinaryIO) -> None:
+    file.write(text)
+
+
+def main() -> None:
+    """Command line: print the table and write it into the records."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--phantoms", type=int, default=6)
+    given = parser.parse_args()
+    for task, classes in held_out(given.phantoms).items():
+        told = embedded_record(task) | {"held_out": {"phantoms": given.phantoms, "first_seed": FIRST, "dice": classes}}
+        text = (json.dumps(told, indent=1) + "\n").encode()
+        write_whole(FOLDER / f"{task}.json", partial(_put, text))
+        sys.stdout.write(f"{task}\n" + "".join(f"  {name:32} {dice:.3f}\n" for name, dice in classes.items()))
+
+
+if __name__ == "__main__":
+    main()

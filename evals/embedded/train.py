@@ -1,0 +1,191 @@
+"""Trains one of the embedded networks on phantoms.
+
+    python -m evals.embedded.train organs --minutes 25 --data FOLDER --out FILE
+
+Learns for a given time from the training phantoms that lie in a folder (those that come in the meantime as well),
+with random scaling, shifts of HU, noise and blur. The best learning rate is not searched for: this is a small
+network for demonstrations and tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from evals.embedded.classes import NETWORKS, NetworkSpec
+from evals.embedded.data import SPACING, load_sample
+from evals.embedded.network import build
+
+RATE = 2e-3
+WARM_UP = 0.04
+RARITY = 0.5
+"""Power of a class's number of voxels by which it counts less."""
+RESCAN = 40
+"""Steps after which the folder is looked at again."""
+HELD = 16
+"""Samples held in memory, each used for several steps."""
+
+
+class Patches:
+    """Draws training patches: (1, 1, i, j, k) input and (1, i, j, k) classes."""
+
+    def __init__(self, spec: NetworkSpec, folder: Path, rng: np.random.Generator) -> None:
+        self._spec, self._folder, self._rng = spec, folder, rng
+        self._table = spec.look_up()
+        self._held: list[tuple[NDArray[np.float32], NDArray[np.uint8], dict[int, NDArray[np.int64]]]] = []
+        self._files: list[Path] = []
+        self._drawn = 0
+
+    def draw(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """One patch with its classes."""
+        if self._drawn % RESCAN == 0:
+            self._files = [one for one in sorted(self._folder.glob("*.npz")) if ".part" not in one.name]
+        if len(self._held) < HELD or self._drawn % 2 == 0:
+            self._held = [*self._held[1 - HELD :], self._load(self._files[int(self._rng.integers(len(self._files)))])]
+        self._drawn += 1
+        hu, classes, places = self._held[int(self._rng.integers(len(self._held)))]
+        factor = SPACING / self._spec.spacing
+        # A patch of the network's spacing, drawn from a grid turned by nothing but scaled a little.
+        scale = np.exp(self._rng.normal(0, 0.06, 3)) * factor
+        size = np.asarray(self._spec.patch)
+        extent = size / scale
+        centre = self._centre(np.asarray(hu.shape), extent, places)
+        start = centre - extent / 2 + 0.5 / scale
+        matrix, offset = 1 / scale, start - 0.5
+        smooth = hu if factor == 1 else ndimage.gaussian_filter(hu, self._rng.uniform(0, 0.5) / factor)
+        patch = ndimage.affine_transform(smooth, matrix, offset, tuple(size), order=1, cval=-1000.0)
+        target = ndimage.affine_transform(classes, matrix, offset, tuple(size), order=0, cval=0)
+        return self._normalise(self._disturb(patch)), target.astype(np.int64)
+
+    def _load(self, path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], dict[int, NDArray[np.int64]]]:
+        hu, labels = load_sample(path)
+        classes = self._table[labels]
+        flat = classes.ravel()
+        places = {}
+        for value in np.unique(flat):
+            if value:
+                found = np.flatnonzero(flat == value)
+                places[int(value)] = self._rng.choice(found, min(200, len(found)))
+        return hu, classes, places
+
+    def _centre(
+        self, shape: NDArray[Any], extent: NDArray[Any], places: dict[int, NDArray[np.int64]]
+    ) -> NDArray[np.float64]:
+        if self._rng.random() < 0.75 and places:
+            # Every class as often as any other: small ones are seen as much as large ones.
+            chosen = list(places)[int(self._rng.integers(len(places)))]
+            at = np.array(np.unravel_index(int(self._rng.choice(places[chosen])), tuple(shape)), dtype=np.float64)
+            at += self._rng.uniform(-0.3, 0.3, 3) * extent
+        else:
+            at = self._rng.uniform(0, 1, 3) * shape
+        # No patch lies mostly outside; one that is larger than the scan stays near its middle.
+        room = np.maximum(shape - extent, 0) / 2 + 4
+        return np.asarray(np.clip(at, shape / 2 - room, shape / 2 + room))
+
+    def _disturb(self, patch: NDArray[np.float32]) -> NDArray[np.float32]:
+        rng = self._rng
+        if rng.random() < 0.2:
+            sigma = [0.0, 0.0, 0.0]
+            sigma[int(rng.choice(3, p=(0.15, 0.15, 0.7)))] = float(rng.uniform(0.3, 0.9))
+            patch = ndimage.gaussian_filter(patch, sigma)
+        patch = patch + rng.normal(0, rng.uniform(0, 8)) * np.float32(1)
+        return patch + rng.normal(0, rng.uniform(0, 12), patch.shape).astype(np.float32)
+
+    def _normalise(self, patch: NDArray[np.float32]) -> NDArray[np.float32]:
+        low, high = self._spec.window
+        return np.asarray((np.clip(patch, low, high) - low) / self._spec.scale, dtype=np.float32)
+
+
+def dice_loss(logits: Any, target: Any) -> Any:
+    """One minus the mean soft Dice of the classes that the patch holds."""
+    import torch  # noqa: PLC0415
+
+    probabilities = torch.softmax(logits, 1)[0].flatten(1)
+    truth = torch.zeros_like(probabilities).scatter_(0, target.flatten()[None], 1.0)
+    there = truth.sum(1) > 0
+    there[0] = False
+    if not bool(there.any()):
+        return logits.sum() * 0
+    both, all_ = (probabilities * truth).sum(1), probabilities.sum(1) + truth.sum(1)
+    return 1 - ((2 * both + 1) / (all_ + 1))[there].mean()
+
+
+def rarity(target: Any, classes: int) -> Any:
+    """Weights of the classes in a patch: lesions and vessels, a thousandth of its voxels, would not be learned."""
+    import torch  # noqa: PLC0415
+
+    counts = torch.bincount(target.flatten(), minlength=classes).float()
+    weight = torch.where(counts > 0, counts.clamp(min=20.0) ** -RARITY, 0.0)
+    return weight * (counts.sum() / (weight * counts).sum())
+
+
+def train(
+    spec: NetworkSpec,
+    folder: Path,
+    out: Path,
+    minutes: float,
+    *,
+    seed: int = 0,
+    threads: int = 2,
+    begin: Path | None = None,
+) -> None:
+    """Learn for some minutes and write the weights, with the course of the loss beside them."""
+    import torch  # noqa: PLC0415
+
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    network = build(spec).to(memory_format=torch.channels_last_3d)
+    if begin is not None:
+        network.load_state_dict(torch.load(begin, weights_only=True))
+    patches = Patches(spec, folder, np.random.default_rng(seed))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-4)
+    start, step, course, recent = time.monotonic(), 0, [], []
+    while (done := (time.monotonic() - start) / 60 / minutes) < 1:
+        rate = RATE * min(1.0, (done + 1e-3) / WARM_UP) * (1 - done) ** 0.9
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        image, target = patches.draw()
+        logits = network(torch.from_numpy(image)[None, None].contiguous(memory_format=torch.channels_last_3d))
+        truth = torch.from_numpy(target)[None]
+        weight = rarity(truth, len(spec.classes))
+        loss = torch.nn.functional.cross_entropy(logits, truth, weight) + dice_loss(logits, truth)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        recent.append(loss.item())
+        step += 1
+        if step % 25 == 0:
+            course.append([step, round(float(np.mean(recent)), 4)])
+            sys.stderr.write(f"{spec.name}: {done:4.0%} of {minutes:g} min, step {step}, loss {course[-1][1]}\n")
+            recent = []
+            torch.save(network.state_dict(), out)
+    torch.save(network.state_dict(), out)
+    out.with_suffix(".json").write_text(
+        json.dumps({"network": spec.name, "minutes": minutes, "steps": step, "seed": seed, "loss": course}), "utf-8"
+    )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network", choices=sorted(NETWORKS))
+    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--begin", type=Path, help="weights to go on from")
+    given = parser.parse_args()
+    train(NETWORKS[given.network], given.data, given.out, given.minutes, threads=given.threads, begin=given.begin)
+
+
+if __name__ == "__main__":
+    main()

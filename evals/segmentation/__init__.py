@@ -1,0 +1,1 @@
+"""How well segmentation engines do on phantoms that they have never seen, and what that does to answers."""

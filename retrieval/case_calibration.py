@@ -1,0 +1,176 @@
+"""Fitting the neighbours' vote on the base itself, each patient left out in turn."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from retrieval.case_model import Calibration
+from retrieval.index import VectorIndex
+from retrieval.index_model import Blocks, FloatRows, Ids
+from retrieval.vote import FloatArray, smoothed, weights
+
+NEIGHBOURS = 15
+NEAR_DUPLICATE = 0.9999
+"""Cosine above which two lesions may be one, under two names."""
+MIN_PATIENTS = 10
+_SAMPLES = 2000
+_TEMPERATURES = np.geomspace(0.005, 2.0, 31)
+_SHRINKAGES = np.geomspace(0.1, 30.0, 16)
+_BINS = 10
+
+Person = tuple[int, str, str, str, str]
+"""Number, patient, scan, organ and lesion type of an entry."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Lesions with their neighbours among other patients.
+
+    Attributes:
+        near: (n, k) similarities, best first, −∞ where there was none.
+        kinds: (n, k) types of the neighbours.
+        of_patient: (n, k) number of the row's neighbours of the same patient.
+        truth: (n,) their own types.
+        prior: (n, types) prior without their own patient.
+    """
+
+    near: FloatArray
+    kinds: Ids
+    of_patient: Ids
+    truth: Ids
+    prior: FloatArray
+
+
+def calibrate(people: Sequence[Person], index: VectorIndex, blocks: Blocks, seed: int = 0) -> Calibration | None:
+    """Fit temperature and shrinkage by log loss; None where there are too few patients or only one type.
+
+    Args:
+        people: every entry.
+        index: their vectors.
+        blocks: the raw vectors.
+        seed: of the sample that is left out where there are many.
+    """
+    groups = patients(people)
+    names = sorted({one[4] for one in people})
+    if len(set(groups.values())) < MIN_PATIENTS or len(names) < 2:
+        return None
+    order = np.random.default_rng(seed).permutation(len(people))[:_SAMPLES]
+    chosen = [people[int(at)] for at in np.sort(order)]
+    out = _leave_out(people, chosen, groups, names, index, _vectors(blocks, chosen))
+    if out is None:
+        return None
+    losses = np.array([[_loss(out, t, s) for s in _SHRINKAGES] for t in _TEMPERATURES])
+    row, column = np.unravel_index(int(losses.argmin()), losses.shape)
+    temperature, shrinkage = float(_TEMPERATURES[row]), float(_SHRINKAGES[column])
+    accuracy, error = _quality(out, temperature, shrinkage)
+    own_prior = out.prior[np.arange(len(out.truth)), out.truth]
+    return Calibration(
+        temperature=temperature, shrinkage=shrinkage, neighbours=NEIGHBOURS, counts=_counts(people, groups),
+        samples=len(out.truth), patients=len({groups[one[0]] for one in chosen}), log_loss=float(losses.min()),
+        prior_log_loss=float(-np.log(own_prior).mean()), accuracy=accuracy, calibration_error=error,
+        nearest=tuple(np.percentile(out.near[:, 0], np.arange(101)).tolist()), entries=len(people),
+    )  # fmt: skip
+
+
+def patients(people: Sequence[Person]) -> dict[int, int]:
+    """Entry → its patient; patients that share a scan are one."""
+    above: dict[str, str] = {}
+
+    def top(name: str) -> str:
+        while above.setdefault(name, name) != name:
+            above[name] = above[above[name]]
+            name = above[name]
+        return name
+
+    for _, patient, scan, _, _ in people:
+        above[top(f"scan {scan}")] = top(f"patient {patient}")
+    roots = {number: top(f"patient {patient}") for number, patient, _, _, _ in people}
+    numbers = {root: at for at, root in enumerate(dict.fromkeys(roots.values()))}
+    return {number: numbers[root] for number, root in roots.items()}
+
+
+def _counts(people: Sequence[Person], groups: dict[int, int]) -> dict[str, dict[str, int]]:
+    seen = {(organ, kind, groups[number]) for number, _, _, organ, kind in people}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for organ, kind, _ in sorted(seen):
+        counts[organ][kind] += 1
+    return {organ: dict(one) for organ, one in counts.items()}
+
+
+def _vectors(blocks: Blocks, chosen: Sequence[Person]) -> FloatRows:
+    """Raw vectors of some entries, in their order."""
+    wanted = np.array([one[0] for one in chosen], dtype=np.int64)
+    rows: FloatRows | None = None
+    for ids, some in blocks():
+        if rows is None:
+            rows = np.zeros((len(chosen), some.shape[1]), dtype=np.float32)
+        _, here, there = np.intersect1d(ids, wanted, assume_unique=True, return_indices=True)
+        rows[there] = some[here]
+    assert rows is not None
+    return rows
+
+
+def _leave_out(
+    people: Sequence[Person], chosen: Sequence[Person], groups: dict[int, int], names: list[str],
+    index: VectorIndex, vectors: FloatRows,
+) -> LeftOut | None:  # fmt: skip
+    """Neighbours of the chosen lesions within their organ, as they are searched for."""
+    place = {name: at for at, name in enumerate(names)}
+    kinds = {one[0]: place[one[4]] for one in people}
+    of_organ: dict[str, list[int]] = defaultdict(list)
+    of_group: dict[int, list[Person]] = defaultdict(list)
+    for one in people:
+        of_organ[one[3]].append(one[0])
+        of_group[groups[one[0]]].append(one)
+    allowed = {organ: np.array(numbers, dtype=np.int64) for organ, numbers in of_organ.items()}
+    counts = _counts(people, groups)
+    rows: list[tuple[list[float], list[int], list[int], int, list[float]]] = []
+    for (number, _, _, organ, _), vector in zip(chosen, vectors, strict=True):
+        own = of_group[groups[number]]
+        excluded = np.array([one[0] for one in own], dtype=np.int64)
+        # A few more, since near duplicates do not vote.
+        ids, near = index.search(vector, NEIGHBOURS + 5, allowed=allowed[organ], excluded=excluded)
+        found = zip(ids[0].tolist(), near[0].tolist(), strict=True)
+        kept = [(i, s) for i, s in found if i >= 0 and s < NEAR_DUPLICATE][:NEIGHBOURS]
+        if not kept:
+            continue
+        fill = NEIGHBOURS - len(kept)
+        shared = Counter(groups[i] for i, _ in kept)
+        mine = {one[4] for one in own if one[3] == organ}
+        left = smoothed({name: counts[organ].get(name, 0) - (name in mine) for name in counts[organ]})
+        rows.append(
+            (
+                [s for _, s in kept] + [-np.inf] * fill,
+                [kinds[i] for i, _ in kept] + [0] * fill,
+                [shared[groups[i]] for i, _ in kept] + [1] * fill,
+                kinds[number],
+                [left.get(name, 0.0) for name in names],
+            )
+        )
+    if not rows:
+        return None
+    near_, kinds_, shared_, truth, prior = zip(*rows, strict=True)
+    return LeftOut(np.array(near_), np.array(kinds_), np.array(shared_), np.array(truth), np.array(prior))
+
+
+def _loss(out: LeftOut, temperature: float, shrinkage: float) -> float:
+    right, weight = out.kinds == out.truth[:, None], weights(out.near, out.of_patient, temperature)
+    own = out.prior[np.arange(len(out.truth)), out.truth]
+    share = ((weight * right).sum(axis=1) + shrinkage * own) / (weight.sum(axis=1) + shrinkage)
+    return float(-np.log(share).mean())
+
+
+def _quality(out: LeftOut, temperature: float, shrinkage: float) -> tuple[float, float]:
+    """Accuracy, and expected calibration error of the highest probability (Guo et al. 2017, arXiv:1706.04599)."""
+    weight = weights(out.near, out.of_patient, temperature)
+    mass = shrinkage * out.prior
+    np.add.at(mass, (np.arange(len(mass))[:, None], out.kinds), weight)
+    shares = mass / mass.sum(axis=1, keepdims=True)
+    right, sure = shares.argmax(axis=1) == out.truth, shares.max(axis=1)
+    bins = np.minimum((sure * _BINS).astype(int), _BINS - 1)
+    gaps = [abs(right[bins == one].mean() - sure[bins == one].mean()) * (bins == one).mean() for one in np.unique(bins)]
+    return float(right.mean()), float(sum(gaps))

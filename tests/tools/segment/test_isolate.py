@@ -1,0 +1,144 @@
+"""Whatever happens to an engine, the run that asked goes on and knows why nothing was seen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.errors import ToolError
+from tests.engine_make import NAME, install
+from tests.label_make import scan_of
+from tools.segment.backends import load_backends
+from tools.segment.catalogue import all_offers
+from tools.segment.engine import EngineSettings, Offer, Segmented
+from tools.segment.isolate import run_isolated
+from tools.volume import Scan
+
+Steps = list[tuple[str, int, int]]
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    yield
+    load_backends.cache_clear()
+
+
+def _scan() -> Scan:
+    hu = np.zeros((12, 10, 8), np.int16)
+    hu[2:5, 2:5, 2:5], hu[6:8, 2:5, 2:5] = 100, 200
+    return scan_of(hu)
+
+
+def _offer(settings: EngineSettings) -> Offer:
+    return next(one for one in all_offers(settings) if one.backend == NAME)
+
+
+def _run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, **more: float) -> tuple[Segmented, Steps]:
+    install(tmp_path, monkeypatch, task)
+    settings = EngineSettings(cache=tmp_path / "cache", **more)  # type: ignore[arg-type]
+    offer = _offer(settings)
+    steps: Steps = []
+    made = run_isolated(offer, _scan(), ("liver", "spleen"), settings, lambda *step: steps.append(step))
+    return made, steps
+
+
+def test_labels_come_back_on_the_scan_s_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, steps = _run(tmp_path, monkeypatch, "good")
+    np.testing.assert_array_equal(made.labels, (_scan().hu > 50).astype(int) + (_scan().hu > 150))
+    assert made.names == {1: "Liver", 2: "Spleen", 3: "Lesion"}
+    assert ("the pretended engine (good): looking", 1, 2) in steps
+    assert not list((tmp_path / "cache" / "work").glob("segment-*")), "work files stay behind"
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("kill", "was ended from outside by SIGKILL, most often for want of memory"),
+        ("crash", r"broke off \(RuntimeError\)"),
+        ("leave", r"broke off \(no reason given\)"),
+        ("refuse", "could not do it: its weights are broken"),
+        ("shape", "gave labels on another grid"),
+        ("float", "gave labels on another grid"),
+        ("network", r"broke off \(URLError\)"),
+    ],
+)
+def test_a_failure_is_told_in_one_clause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, reason: str
+) -> None:
+    with pytest.raises(ToolError, match=reason) as caught:
+        _run(tmp_path, monkeypatch, task)
+    told = str(caught.value)
+    assert told.startswith("the pretended engine") and "\n" not in told
+    assert "Jane" not in told and "/secret" not in told
+    assert not any(letter.isdigit() for letter in told), "a number in a reason would need evidence"
+    assert not list((tmp_path / "cache" / "work").glob("segment-*"))
+
+
+def test_memory_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ToolError, match="ran out of memory"):
+        _run(tmp_path, monkeypatch, "memory", memory_gib=8)
+
+
+def test_time_is_limited_and_nothing_goes_on_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ToolError, match="took longer than allowed"):
+        _run(tmp_path, monkeypatch, "sleep", seconds=3)
+    assert not _children("tools.segment.child")
+
+
+def test_an_engine_killed_by_hand_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill() -> None:
+        while not (tmp_path / "ran.txt").exists():
+            time.sleep(0.02)
+        for process in _children("tools.segment.child"):
+            os.kill(process, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ToolError, match="SIGKILL"):
+        _run(tmp_path, monkeypatch, "sleep")
+    killer.join()
+
+
+def test_only_one_engine_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = install(tmp_path, monkeypatch, "waits")
+    settings = EngineSettings(cache=tmp_path / "cache")
+    offer, told = _offer(settings), []
+
+    def tell(what: str, finished: int, planned: int) -> None:
+        del finished, planned
+        if what.startswith("waiting for another"):
+            told.append(len(ran.read_text(encoding="utf-8").split()))
+            (tmp_path / "go").touch()
+
+    threads = [
+        threading.Thread(target=run_isolated, args=(offer, _scan(), ("liver",), settings, tell)) for _ in range(2)
+    ]
+    threads[0].start()
+    while not ran.exists():
+        time.sleep(0.02)
+    threads[1].start()
+    for one in threads:
+        one.join()
+    assert told == [1], "the second engine began although the first one ran"
+    assert len(ran.read_text(encoding="utf-8").split()) == 2
+
+
+def _children(module: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                told = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                parent = int((entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if module in told and parent == os.getpid():
+                found.append(int(entry.name))
+    return found

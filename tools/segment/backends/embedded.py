@@ -1,0 +1,227 @@
+"""The embedded segmenter: two small networks, trained on synthetic scans, for synthetic scans only.
+
+It runs without torch, on a processor, in seconds. What it was trained on and how well it does is in the record beside
+its weights; `docs/engines.md` tells more. It refuses real scans: it knows nothing of real patients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from agent.errors import ToolError
+from tools.ontology import Structure, load_ontology
+from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell
+from tools.segment.naming import canonical
+from tools.segment.sliding import best_class, resampled_shape, slide, to_shape
+from tools.segment.tidy import give_sides, tidy_lesions
+
+BACKGROUND = "background"
+INPUT, OUTPUT = "image", "logits"
+LEAST_DICE = 0.6
+"""Mean Dice on unseen phantoms from which on a class is offered."""
+SIDES = ("left", "right")
+_TILE_VOXELS = 500_000
+_LICENCE = "Apache-2.0, as the program"
+_RANKS = {"abdomen": 90, "organs": 91}
+
+
+class HeldOut(BaseModel):
+    """Mean Dice by class on phantoms that the network was not trained on."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    dice: dict[str, float] = {}
+
+
+class Recorded(BaseModel):
+    """What a network's record says that running it needs.
+
+    Attributes:
+        spacing: mm between the voxels that it sees.
+        patch: voxels that it saw at once in training.
+        window, scale: HU range that it tells apart, and HU per unit of its input.
+        classes: names by output channel.
+        covers: classes that it has looked for without a channel of their own: there are none of them.
+        sided: classes of paired organs that are given a side by the organ that they lie in.
+        sha256: of the weights.
+        held_out: how well it sees phantoms that it was not trained on.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    spacing: float
+    patch: tuple[int, int, int]
+    window: tuple[float, float]
+    scale: float
+    classes: tuple[str, ...]
+    covers: tuple[str, ...] = ()
+    sided: tuple[str, ...] = ()
+    sha256: str
+    held_out: HeldOut = HeldOut()
+
+
+def network_names() -> tuple[str, ...]:
+    """Names of the networks that come with the program."""
+    folder = files("tools.segment").joinpath("embedded")
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".onnx")))
+
+
+@cache
+def record(name: str) -> Recorded:
+    """The record of a network."""
+    text = files("tools.segment").joinpath("embedded", f"{name}.json").read_text(encoding="utf-8")
+    return Recorded.model_validate_json(text)
+
+
+def weights(name: str) -> bytes:
+    """The weights of a network (ONNX).
+
+    Raises:
+        ToolError: they are not those of its record.
+    """
+    data = files("tools.segment").joinpath("embedded", f"{name}.onnx").read_bytes()
+    if hashlib.sha256(data).hexdigest() != record(name).sha256:
+        raise ToolError(f"the weights of the embedded network {name} are not those of its record: install it again")
+    return data
+
+
+class Embedded:
+    """The engine."""
+
+    name = "embedded"
+
+    def offers(self, settings: EngineSettings) -> Sequence[Offer]:
+        """One task per network."""
+        del settings
+        return [
+            Offer(
+                backend=self.name, task=name, classes=_shown_classes(record(name)), licence=_LICENCE,
+                version=record(name).sha256[:16], title=f"the embedded segmenter ({name})", synthetic_only=True,
+                rank=_RANKS.get(name, 95),
+            )
+            for name in network_names()
+        ]  # fmt: skip
+
+    def run(self, job: Job, tell: Tell) -> Segmented:
+        """Resample, predict tile by tile, and clean up the lesions."""
+        image: Any = nib.load(job.scan)
+        scan = np.asanyarray(image.dataobj)
+        about = record(job.task)
+        spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
+        shape = resampled_shape(scan.shape, (float(spacing[0]), float(spacing[1]), float(spacing[2])), about.spacing)
+        low, high = about.window
+        seen = (np.clip(to_shape(scan, shape, fill=low), low, high) - low) / about.scale
+        predict = _session(job.task)
+        patch = tile(about.patch, shape)
+        logits = slide(
+            seen.astype(np.float32), patch, len(about.classes), predict, lambda done, of: tell("tiles", done, of)
+        )
+        labels = best_class(logits, scan.shape)
+        names = {value: name for value, name in enumerate(about.classes) if name != BACKGROUND}
+        labels = tidy_lesions(labels, _lesion_groups(names), float(abs(np.linalg.det(image.affine[:3, :3]))))
+        values = {name: value for value, name in names.items()}
+        for name in about.sided:
+            organ = name.split("_", maxsplit=1)[0]
+            sides = {side: values[f"{organ}_{side}"] for side in SIDES}
+            new = {side: max(names) + number for number, side in enumerate(SIDES, start=1)}
+            give_sides(labels, values[name], sides, new, spacing)
+            names |= {new[side]: f"{name}_{side}" for side in SIDES}
+            del names[values[name]]
+        return Segmented(labels=labels, names=names)
+
+
+def tile(patch: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Tile that covers a scan in few pieces: at least the patch of the training, and no more than memory allows."""
+    sizes = list(patch)
+    while True:
+        grow = [axis for axis in range(3) if sizes[axis] < shape[axis]]
+        if not grow:
+            break
+        axis = min(grow, key=lambda one: sizes[one] / shape[one])
+        sizes[axis] += 8
+        if np.prod(sizes) > _TILE_VOXELS:
+            sizes[axis] -= 8
+            break
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _session(name: str) -> Any:
+    import onnxruntime  # noqa: PLC0415  (in the child process only)
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(weights(name), options, providers=["CPUExecutionProvider"])
+
+    def predict(patch: NDArray[np.float32]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = session.run([OUTPUT], {INPUT: patch[None, None]})[0][0]
+        return found
+
+    return predict
+
+
+def all_classes(about: Recorded) -> Mapping[str, tuple[str, ...]]:
+    """Canonical id → name of every class of a network, also of those that it does not see well enough."""
+    ontology = load_ontology()
+    found: dict[str, tuple[str, ...]] = {}
+    for name in (*(one for one in about.classes if one not in about.sided), *_sides(about), *about.covers):
+        ident = canonical(name, ontology) if name != BACKGROUND else None
+        if ident is not None:
+            found[ident] = (name,)
+    return found
+
+
+def _shown_classes(about: Recorded) -> Mapping[str, tuple[str, ...]]:
+    found = all_classes(about)
+    return {ident: names for ident, names in found.items() if _shown(ident, found, about.held_out.dice)}
+
+
+def _shown(ident: str, classes: Mapping[str, tuple[str, ...]], dice: Mapping[str, float]) -> bool:
+    """Whether a class was shown to be seen; else its empty mask would pass for absence.
+
+    A class that is covered by others (any lesion of an organ) is seen where all lesion classes of that organ are.
+    """
+    if ident in dice:
+        return dice[ident] >= LEAST_DICE
+    ontology = load_ontology()
+    own = ontology.get(ident)
+    typed = [one for one in classes if one in dice and _within(ontology.get(one), own)]
+    return bool(typed) and all(dice[one] >= LEAST_DICE for one in typed)
+
+
+def _within(one: Structure, general: Structure) -> bool:
+    return one.kind == general.kind == "lesion" and one.organ == general.organ
+
+
+def _sides(about: Recorded) -> tuple[str, ...]:
+    return tuple(f"{name}_{side}" for name in about.sided for side in SIDES)
+
+
+def _lesion_groups(names: Mapping[int, str]) -> dict[str, list[int]]:
+    """Values of the lesion classes of each organ."""
+    ontology = load_ontology()
+    groups: dict[str, list[int]] = {}
+    for value, name in names.items():
+        found = ontology.get(canonical(name, ontology) or name)
+        if found.kind == "lesion":
+            groups.setdefault(found.organ or "", []).append(value)
+    return groups
+
+
+def embedded_record(name: str) -> dict[str, Any]:
+    """Everything that the record of a network tells, for people."""
+    text = files("tools.segment").joinpath("embedded", f"{name}.json").read_text(encoding="utf-8")
+    told: dict[str, Any] = json.loads(text)
+    return told
+
+
+BACKEND = Embedded()

@@ -1,0 +1,138 @@
+"""Engines at work for a case: what the segmenting tool needs besides the scan, and its masks by content address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from pydantic import JsonValue
+
+from agent.errors import ToolError
+from tools.array_store import ArrayStore
+from tools.segment.catalogue import all_offers
+from tools.segment.engine import EngineSettings, Offer, Segmented, Tell
+from tools.segment.isolate import run_isolated
+from tools.types import content_hash
+from tools.volume import Grid, LabelSet, Scan
+
+_VERSION = 1
+"""Raised whenever the masks for the same input may change by what is done here."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What engines work with.
+
+    Attributes:
+        settings: where engines and weights are, and what one run may take.
+        arrays: where masks are kept.
+        tell: told of an engine's progress.
+        engines: names of the engines that may be used; all where None.
+    """
+
+    settings: EngineSettings
+    arrays: ArrayStore
+    tell: Tell = lambda what, finished, planned: None
+    engines: tuple[str, ...] | None = None
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The tasks of all engines that may be used, the preferred ones first."""
+        return all_offers(self.settings, self.engines)
+
+    def offer(self, backend: str, task: str) -> Offer:
+        """One task.
+
+        Raises:
+            ToolError: it is not there (any more).
+        """
+        for one in self.offers():
+            if (one.backend, one.task) == (backend, task):
+                if one.missing is not None:
+                    raise ToolError(f"{one.title} is not installed")
+                return one
+        raise ToolError(f"there is no segmenter {backend}/{task}")
+
+    def masks(
+        self, scan: Scan, offer: Offer, structures: Sequence[str], *, wider: bool = False
+    ) -> tuple[str, LabelSet]:
+        """Masks of structures, from the store or by letting the engine look.
+
+        Returns:
+            Their content address, and the masks on the scan's grid.
+
+        Raises:
+            ToolError: the engine failed.
+        """
+        wanted = tuple(sorted(structures))
+        key = content_hash(["masks", _VERSION, scan.digest, offer.id, offer.version, list(wanted), wider])
+        known = self.labels(key, scan.grid)
+        if known is not None:
+            return key, known
+        made = label_set(run_isolated(offer, scan, wanted, self.settings, self.tell, wider=wider), offer, wanted, scan)
+        self.keep(key, made)
+        return key, made
+
+    def keep(self, key: str, labels: LabelSet) -> None:
+        """Store masks under a content address."""
+        entries: dict[str, JsonValue] = {
+            name: [[layer, value] for layer, value in keys] for name, keys in labels.entries.items()
+        }
+        raw: list[JsonValue] = [[layer, value, name] for (layer, value), name in labels.raw_names.items()]
+        self.arrays.put(
+            key,
+            {f"layer{number}": layer for number, layer in enumerate(labels.layers)},
+            {
+                "entries": entries, "raw": raw, "source": labels.source, "notes": list(labels.notes),
+                "unseen": dict(labels.unseen),
+            },
+        )  # fmt: skip
+
+    def labels(self, key: str, grid: Grid) -> LabelSet | None:
+        """Masks by their content address; None where they are not there or damaged."""
+        found = self.arrays.get(key)
+        if found is None:
+            return None
+        layers = tuple(found.arrays[f"layer{number}"] for number in range(len(found.arrays)))
+        if any(layer.shape != grid.shape for layer in layers):
+            return None
+        meta: Mapping[str, Any] = found.meta
+        return LabelSet(
+            grid=grid,
+            layers=layers,
+            entries={name: tuple((int(layer), int(v)) for layer, v in keys) for name, keys in meta["entries"].items()},
+            raw_names={(int(layer), int(value)): str(name) for layer, value, name in meta["raw"]},
+            source=str(meta["source"]),
+            notes=tuple(str(note) for note in meta["notes"]),
+            unseen={str(name): str(why) for name, why in meta["unseen"].items()},
+        )
+
+
+def label_set(made: Segmented, offer: Offer, structures: Sequence[str], scan: Scan) -> LabelSet:
+    """What an engine made, under canonical names; a class that it declares without a channel of its own is empty."""
+    values: dict[str, list[int]] = {}
+    for value, name in made.names.items():
+        values.setdefault(name, []).append(value)
+    free = max(made.names, default=0) + 1
+    layer = made.labels if made.labels.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)} else None
+    if layer is None:
+        raise ToolError(f"{offer.title} gave labels of the type {made.labels.dtype}")
+    entries: dict[str, tuple[tuple[int, int], ...]] = {}
+    raw: dict[tuple[int, int], str] = {}
+    for ident in structures:
+        keys = tuple((0, value) for name in offer.classes[ident] for value in values.get(name, ()))
+        if not keys:
+            keys = ((0, free),)
+            free += 1
+        entries[ident] = keys
+        raw |= {key: made.names.get(key[1], ident) for key in keys}
+    return LabelSet(
+        grid=scan.grid, layers=(layer,), entries=entries, raw_names=raw, source=f"masks by {offer.title}",
+    )  # fmt: skip
+
+
+def without(labels: LabelSet, reasons: Mapping[str, str]) -> LabelSet:
+    """Labels without some structures, which count as unseen for the reasons given."""
+    entries = {name: keys for name, keys in labels.entries.items() if name not in reasons}
+    return replace(labels, entries=entries, unseen={**labels.unseen, **reasons})
