@@ -25,8 +25,7 @@ from tools.ontology import load_ontology
 from tools.segment.catalogue import choose, neighbours, unfit, with_hosts
 from tools.segment.engine import Offer
 from tools.segment.merge import merge_labels
-from tools.segment.plausible import judge_masks, repair
-from tools.segment.plausible_flag import Flag
+from tools.segment.settled import Settled, settle_masks, told
 from tools.segment.workshop import Workshop, without
 from tools.types import Evidence, content_hash
 from tools.volume import LabelSet
@@ -130,6 +129,8 @@ class _Search:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     """(task of an engine, structure) → why its mask does not count."""
+    settled: dict[str, Settled] = field(default_factory=dict)
+    """Task of an engine → its masks as they count."""
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -144,7 +145,6 @@ class _Search:
         known = case.labels.entries if case.labels is not None else {}
         got: dict[str, tuple[Offer, LabelSet]] = {}
         unseen: dict[str, str] = {}
-        labels = self._together(got)
         around = neighbours(wanted, load_ontology())
         for _ in range(MOST_TRIES):
             choice = choose(wanted, self._left(), case.scan, _phase(case), known={*known, *got}, around=around)
@@ -154,7 +154,12 @@ class _Search:
             for offer, structures in choice.picked:
                 made = self._segment(offer, structures)
                 got |= dict.fromkeys(structures, (offer, made)) if made is not None else {}
-            labels = self._checked(got)
+                if made is not None:
+                    self.settled[offer.id] = settle_masks(case.scan, case.labels, made, phase=_phase(case))
+            self._check(got)
+        labels = self._together(got)
+        notes = [note for name, (offer, _) in got.items() for note in self.settled[offer.id].notes.get(name, ())]
+        labels = replace(labels, notes=tuple(dict.fromkeys((*labels.notes, *self.told, *notes))))
         unseen |= {name: reason for (_, name), reason in self.refused.items() if name not in got}
         return without(replace(labels, notes=(*_said_of(got), *labels.notes)), unseen)
 
@@ -195,33 +200,23 @@ class _Search:
         # Whatever the evidence came from, the masks are made again where the store lost them.
         return self.workshop.masks(self.services.case.scan, every, wanted, wider=offer.widened)[1]
 
-    def _checked(self, got: dict[str, tuple[Offer, LabelSet]]) -> LabelSet:
-        """The labels, masks of engines mended where that is possible; `got` loses those that cannot be right.
-
-        The user's own labels help to judge, and are never changed.
-        """
-        scan, phase = self.services.case.scan, _phase(self.services.case)
-        while got:
-            labels = self._together(got)
-            flags = [one for one in judge_masks(scan, labels, phase=phase) if one.structure in got]
-            mended, _ = repair(scan, labels, flags)
-            left = [one for one in judge_masks(scan, mended, phase=phase) if one.structure in got]
-            wrong = {one.structure: one for one in reversed(left) if one.severity == "refuse"}
-            wrong |= {
-                one.structure: one for one in left if one.kind == "empty" and self._seen_by_others(one.structure, got)
-            }
-            if not wrong:
-                notes = [_told(one) for one in left]
-                return replace(mended, notes=tuple(dict.fromkeys((*mended.notes, *self.told, *notes))))
-            for name, flag in wrong.items():
-                offer, _masks = got.pop(name)
+    def _check(self, got: dict[str, tuple[Offer, LabelSet]]) -> None:
+        """Take away what cannot be right, and what was not found where another engine may find it."""
+        for name, (offer, _) in list(got.items()):
+            settled = self.settled[offer.id]
+            flag = settled.refused.get(name)
+            if flag is None and name in settled.empty and self._seen_by_others(name, offer):
+                flag = settled.empty[name]
+            if flag is not None:
+                del got[name]
                 self.refused[offer.id, name] = f"the mask that {offer.title} made cannot be right ({_WRONG[flag.kind]})"
-                self.told.append(f"{_told(flag)}; it is not used")
-        return self._together(got)
+                self.told.append(f"{told(flag)}; it is not used")
+            else:
+                got[name] = (offer, settled.masks)
 
-    def _seen_by_others(self, name: str, got: dict[str, tuple[Offer, LabelSet]]) -> bool:
+    def _seen_by_others(self, name: str, offer: Offer) -> bool:
         """Whether another engine can look for a structure of which one found nothing."""
-        case, own = self.services.case, got[name][0].id
+        case, own = self.services.case, offer.id
         return any(
             name in one.classes
             and one.id != own
@@ -243,10 +238,6 @@ class _Search:
         if not every:
             return LabelSet(grid=self.services.case.scan.grid, layers=(), entries={}, source="no segmentation engine")
         return merge_labels(every)
-
-
-def _told(flag: Flag) -> str:
-    return f"the mask of the {load_ontology().get(flag.structure).name}: {flag.reason}"
 
 
 def _said_of(got: dict[str, tuple[Offer, LabelSet]]) -> list[str]:
