@@ -243,8 +243,13 @@ class _Search:
 def _said_of(got: dict[str, tuple[Offer, LabelSet]]) -> list[str]:
     """What everybody who reads a result has to know of the engines behind it."""
     offers = {offer.id: offer for offer, _ in got.values()}
-    return [
+    said = [
         f"masks by {one.title}, which is valid for synthetic scans only"
         for one in offers.values()
         if one.synthetic_only
     ]
+    if offers:
+        said.append(
+            "uncertainties are those of the scan's resolution: how far an engine's masks are off is not in them"
+        )
+    return said

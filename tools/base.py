@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, JsonValue, create_model
 
+from tools.estimated import REASON as UNSURE
+from tools.estimated import rests_on
 from tools.library import Library
 from tools.segment.workshop import Workshop
 from tools.types import Evidence, Scalar, State, content_hash
@@ -201,16 +203,28 @@ def _classifier(name: JsonValue) -> str:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes evidence of one tool call, so that tool, version and arguments are written once."""
+    """Makes evidence of one tool call, so that tool, version and arguments are written once.
+
+    Attributes:
+        tool, version, arguments: of the call.
+        estimated: structures whose masks an engine drew: of these there are no bounds.
+    """
 
     tool: str
     version: str
     arguments: Mapping[str, JsonValue]
+    estimated: frozenset[str] = frozenset()
 
     def __call__(
         self, quantity: str, target: str, *, state: State, method: str, value: Scalar = None, **more: Any
     ) -> Evidence:
         """Make one piece of evidence; further fields of `Evidence` may be given by name."""
+        if state is State.NOT_MEASURABLE and self.estimated and rests_on(target, self.estimated):
+            details = more.get("details") or {}
+            if more.get("lower_bound") is not None or "upper_bound" in details:
+                more["lower_bound"] = None
+                more["details"] = {name: value for name, value in details.items() if name != "upper_bound"}
+                more["reason"] = f"{more.get('reason') or 'only a bound was found'}; {UNSURE}"
         return Evidence.make(
             tool=self.tool, version=self.version, arguments=dict(self.arguments), quantity=quantity,
             target=target, state=state, method=method, value=value, **more,
@@ -242,7 +256,9 @@ def tool(
 
         def run(case: Facts, **arguments: Any) -> list[Evidence]:
             plain: dict[str, JsonValue] = model(**arguments).model_dump(mode="json")
-            return function(case, Maker(function.__name__, version, plain), **arguments)
+            labels = case.labels if isinstance(case, Case) else None
+            estimated = labels.estimated if labels is not None else frozenset()
+            return function(case, Maker(function.__name__, version, plain, estimated), **arguments)
 
         run.__doc__ = function.__doc__
         return Tool(

@@ -170,6 +170,7 @@ class LabelSet:
         source: one clause on where the labels come from and how they were brought onto the grid.
         notes: limitations to be shown with every result (resampling, voxels outside the scan, …).
         unseen: canonical structure id → why nothing looked for it, as a clause without digits, where that is known.
+        estimated: canonical ids of the structures whose masks a segmentation engine drew.
     """
 
     grid: Grid
@@ -179,6 +180,7 @@ class LabelSet:
     source: str = "label map"
     notes: tuple[str, ...] = ()
     unseen: Mapping[str, str] = field(default_factory=dict)
+    estimated: frozenset[str] = frozenset()
 
     @cached_property
     def memo(self) -> dict[tuple[str, ...], Any]:
@@ -218,8 +220,8 @@ class LabelSet:
         """SHA-256 over all layers, names and the affine."""
         parts = [array_digest(layer, self.grid.affine) for layer in self.layers]
         parts.append(repr(sorted((name, keys) for name, keys in self.entries.items())))
-        if self.unseen:
-            parts.append(repr(sorted(self.unseen.items())))
+        if self.unseen or self.estimated:
+            parts.append(repr([sorted(self.unseen.items()), sorted(self.estimated)]))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

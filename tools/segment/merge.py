@@ -34,6 +34,7 @@ def merge_labels(sets: Sequence[LabelSet]) -> LabelSet:
     filled: set[str] = set()
     raw_names: dict[tuple[int, int], str] = {}
     notes: list[str] = []
+    estimated: set[str] = set()
     shift = 0
     for number, one in enumerate(sets, start=1):
         for name, keys in one.entries.items():
@@ -43,6 +44,8 @@ def merge_labels(sets: Sequence[LabelSet]) -> LabelSet:
             if there and ident in filled:
                 notes.append(f"more than one label map shows the {ident.replace('_', ' ')}: the first one's is used")
             elif there or ident not in entries:
+                estimated -= {ident}
+                estimated |= {ident} & one.estimated
                 entries[ident] = tuple((layer + shift, value) for layer, value in keys)
                 filled |= {ident} if there else set()
         raw_names |= {(layer + shift, value): name for (layer, value), name in one.raw_names.items()}
@@ -52,4 +55,5 @@ def merge_labels(sets: Sequence[LabelSet]) -> LabelSet:
         grid=sets[0].grid, layers=layers, entries=entries, raw_names=raw_names,
         source="; ".join(dict.fromkeys(one.source for one in sets)), notes=tuple(notes),
         unseen={name: why for one in sets for name, why in one.unseen.items() if name not in entries},
+        estimated=frozenset(estimated),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from tools.segment.isolate import run_isolated
 from tools.types import content_hash
 from tools.volume import Grid, LabelSet, Scan
 
-_VERSION = 1
+_VERSION = 2
 """Raised whenever the masks for the same input may change by what is done here."""
 
 
@@ -85,7 +85,7 @@ class Workshop:
             {f"layer{number}": layer for number, layer in enumerate(labels.layers)},
             {
                 "entries": entries, "raw": raw, "source": labels.source, "notes": list(labels.notes),
-                "unseen": dict(labels.unseen),
+                "unseen": dict(labels.unseen), "estimated": [*sorted(labels.estimated)],
             },
         )  # fmt: skip
 
@@ -106,6 +106,7 @@ class Workshop:
             source=str(meta["source"]),
             notes=tuple(str(note) for note in meta["notes"]),
             unseen={str(name): str(why) for name, why in meta["unseen"].items()},
+            estimated=frozenset(str(name) for name in meta["estimated"]),
         )
 
 
@@ -129,6 +130,7 @@ def label_set(made: Segmented, offer: Offer, structures: Sequence[str], scan: Sc
         raw |= {key: made.names.get(key[1], ident) for key in keys}
     return LabelSet(
         grid=scan.grid, layers=(layer,), entries=entries, raw_names=raw, source=f"masks by {offer.title}",
+        estimated=frozenset(entries),
     )  # fmt: skip
 
 
