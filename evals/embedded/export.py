@@ -108,6 +108,28 @@ def state_dict_of(path: Path) -> dict[str, NDArray[np.float32]]:
     }
 
 
+def restored(spec: NetworkSpec, path: Path) -> dict[str, Any]:
+    """The whole state dict of a network from a file that `export` wrote, in half precision's accuracy.
+
+    The network holds its modules under several names, and heads that it does not use; the file has each once, and none
+    of these.
+
+    Raises:
+        ValueError: the file is not of this network.
+    """
+    import torch  # noqa: PLC0415
+
+    network = build(spec)
+    weights = {name: torch.from_numpy(values) for name, values in state_dict_of(path).items()}
+    told = network.load_state_dict(weights, strict=False)
+    own = {name for name, _ in network.named_parameters()}
+    missing = {name for name in told.missing_keys if name in own and not name.startswith("decoder.seg_layers")}
+    if told.unexpected_keys or missing:
+        raise ValueError(f"{path.name} holds no {spec.name} network")
+    found: dict[str, Any] = network.state_dict()
+    return found
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.embedded.classes import ABDOMEN, NETWORKS, ORGANS, NetworkSpec
+from evals.embedded.export import restored
 from evals.embedded.network import ARCHITECTURE, architecture
 from tools.segment.class_maps import load_class_map
 
@@ -231,10 +232,12 @@ def bundle_config(spec: NetworkSpec) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def load_weights(path: Path) -> dict[str, Any]:
-    """State of a network from a file of tensors."""
+def load_weights(path: Path, spec: NetworkSpec) -> dict[str, Any]:
+    """State of a network from a file of tensors, or from what comes with the program (ONNX)."""
     import torch  # noqa: PLC0415
 
+    if path.suffix == ".onnx":
+        return restored(spec, path)
     found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return found
 

@@ -22,6 +22,7 @@ from scipy import ndimage
 
 from evals.embedded.classes import NETWORKS, NetworkSpec
 from evals.embedded.data import SPACING, load_sample
+from evals.embedded.layouts import load_weights
 from evals.embedded.network import build
 
 RATE = 2e-3
@@ -144,7 +145,7 @@ def train(
     torch.set_num_threads(threads)
     network = build(spec).to(memory_format=torch.channels_last_3d)
     if begin is not None:
-        network.load_state_dict(torch.load(begin, weights_only=True))
+        network.load_state_dict(load_weights(begin, spec))
     patches = Patches(spec, folder, np.random.default_rng(seed))
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-4)
     start, step, course, recent = time.monotonic(), 0, [], []
@@ -182,7 +183,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--begin", type=Path, help="weights to go on from")
+    parser.add_argument("--begin", type=Path, help="weights to go on from (.pt, or .onnx)")
     given = parser.parse_args()
     train(NETWORKS[given.network], given.data, given.out, given.minutes, threads=given.threads, begin=given.begin)
 

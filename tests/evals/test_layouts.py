@@ -86,5 +86,5 @@ def test_totalsegmentators_own_values_are_kept_and_only_what_is_known_is_declare
     declared = tomllib.loads((folder / "tumortrace.toml").read_text("utf-8"))
     assert declared["synthetic_only"] is True
     assert set(declared["classes"]) == set(ORGANS.classes) & set(own)
-    weights = load_weights(model / "fold_0" / "checkpoint_final.pth")["network_weights"]
+    weights = load_weights(model / "fold_0" / "checkpoint_final.pth", spec)["network_weights"]
     assert weights["decoder.seg_layers.0.bias"].shape == (len(labels),)
