@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--network", choices=sorted(NETWORKS), help="whose weights these are")
     given = parser.parse_args()
     spec = NETWORKS[given.network] if given.network else usual[given.layout]
-    made = kinds[given.layout](spec, load_weights(given.weights), given.out)
+    made = kinds[given.layout](spec, load_weights(given.weights, spec), given.out)
     sys.stdout.write(f"{made}\n")
 
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tools.volume import Scan
 POLL_SECONDS = 0.05
 MAX_TOLD = 200
 MAX_CLASSES = 10_000
+_WORK = "segment-"
 _CODE_OF_LIBRARIES = 65_536
 _FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\":,;]+/)+")
 
@@ -54,11 +56,13 @@ def run_isolated(
     try:
         work = settings.cache / "work"
         work.mkdir(parents=True, exist_ok=True)
-        with (
-            one_at_a_time(settings.cache, lambda: tell(f"waiting for another segmentation before {offer.title}", 0, 0)),
-            tempfile.TemporaryDirectory(dir=work, prefix="segment-") as folder,
-        ):
-            return _run(offer, scan, structures, settings, tell, wider, Path(folder))
+        waiting = f"waiting for another segmentation before {offer.title}"
+        with one_at_a_time(settings.cache, lambda: tell(waiting, 0, 0)):
+            # Only one engine runs: what lies here belongs to a run that was killed, and holds a patient's scan.
+            for left in work.glob(f"{_WORK}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=work, prefix=_WORK) as folder:
+                return _run(offer, scan, structures, settings, tell, wider, Path(folder))
     except OSError as error:
         raise UsageError(
             f"The cache {settings.cache} cannot be written ({error.strerror or error}); choose another with "

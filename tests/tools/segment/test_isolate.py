@@ -57,6 +57,14 @@ def test_labels_come_back_on_the_scan_s_grid(tmp_path: Path, monkeypatch: pytest
     assert not list((tmp_path / "cache" / "work").glob("segment-*")), "work files stay behind"
 
 
+def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / "cache" / "work" / "segment-old"
+    left.mkdir(parents=True)
+    (left / "scan.nii").write_bytes(b"a patient's scan")
+    _run(tmp_path, monkeypatch, "good")
+    assert not left.exists()
+
+
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
