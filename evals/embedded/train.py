@@ -24,11 +24,14 @@ from evals.embedded.classes import NETWORKS, NetworkSpec
 from evals.embedded.data import SPACING, load_sample
 from evals.embedded.layouts import load_weights
 from evals.embedded.network import build
+from evals.phantom_tissue import LESION_CLASSES
 
 RATE = 2e-3
 WARM_UP = 0.04
 RARITY = 0.5
 """Power of a class's number of voxels by which it counts less."""
+LESIONS = 0.5
+"""Share of the patches around a structure that are laid around a lesion, where there is one."""
 RESCAN = 40
 """Steps after which the folder is looked at again."""
 HELD = 16
@@ -41,6 +44,7 @@ class Patches:
     def __init__(self, spec: NetworkSpec, folder: Path, rng: np.random.Generator) -> None:
         self._spec, self._folder, self._rng = spec, folder, rng
         self._table = spec.look_up()
+        self._lesions = {*LESION_CLASSES, *spec.sided}
         self._held: list[tuple[NDArray[np.float32], NDArray[np.uint8], dict[int, NDArray[np.int64]]]] = []
         self._files: list[Path] = []
         self._drawn = 0
@@ -81,8 +85,10 @@ class Patches:
         self, shape: NDArray[Any], extent: NDArray[Any], places: dict[int, NDArray[np.int64]]
     ) -> NDArray[np.float64]:
         if self._rng.random() < 0.75 and places:
-            # Every class as often as any other: small ones are seen as much as large ones.
-            chosen = list(places)[int(self._rng.integers(len(places)))]
+            # Every class as often as any other: small ones are seen as much as large ones; lesions in half of all.
+            lesions = [value for value in places if self._spec.classes[value] in self._lesions]
+            among = lesions if lesions and self._rng.random() < LESIONS else list(places)
+            chosen = among[int(self._rng.integers(len(among)))]
             at = np.array(np.unravel_index(int(self._rng.choice(places[chosen])), tuple(shape)), dtype=np.float64)
             at += self._rng.uniform(-0.3, 0.3, 3) * extent
         else:

@@ -166,7 +166,7 @@ def test_a_damaged_result_is_done_again(tmp_path: Path, manifest: Path, worked: 
     jobs = read_manifest(manifest)
     run_cohort(jobs, out, settings_in(tmp_path))
     worked.clear()
-    (out / "cases" / f"{jobs[1].key()}.json").write_text('{"case": "c1"')
+    (out / "cases" / f"{jobs[1].key(engines=settings_in(tmp_path).segment)}.json").write_text('{"case": "c1"')
     (out / "results.csv").write_text("garbage")
     run_cohort(jobs, out, settings_in(tmp_path))
     assert worked == ["c1"]
