@@ -113,8 +113,10 @@ def _shown(masks: dict[str, Region], number: int) -> Evidence:
 
 def _slice(one: Evidence, mask: Region, state: RunState, case: Case) -> int:
     """Canonical index of the slice to show: one that the structure was measured on, else that of the largest area."""
-    same = (other.slice for other in state.evidence.values() if other.target == one.target and other.slice is not None)
-    number = one.slice if one.slice is not None else next(same, None)
+    # By identifier, whichever was measured first: a run that went on after an interruption shows the same slice.
+    same = {other.id: other.slice for other in state.evidence.values() if other.target == one.target}
+    measured = [same[ident] for ident in sorted(same) if same[ident] is not None]
+    number = one.slice if one.slice is not None else next(iter(measured), None)
     if number is not None:
         return case.scan.orientation.file_slice(number)  # the mapping is its own inverse
     areas = mask.mask.sum(axis=(0, 1))
