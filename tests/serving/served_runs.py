@@ -74,6 +74,8 @@ def command(files: PhantomFiles, question: str, server: Server, *more: str) -> l
 def environment(home: Path, **more: str) -> dict[str, str]:
     """Variables of a run with its own home."""
     own = {"TUMORTRACE_HOME": str(home / "home"), "TUMORTRACE_CACHE": str(home / "cache"), "PYTHONPATH": str(ROOT)}
+    # The runs that they are compared with are made here, without a case base.
+    own["TUMORTRACE_INDEX"] = "none"
     return os.environ | own | SHORT | more
 
 
