@@ -22,7 +22,7 @@ from agent.services import Services
 from agent.state import FAILURE, RunState, Task
 from tools.base import Case
 from tools.ontology import load_ontology
-from tools.segment.catalogue import choose, neighbours, unfit, with_hosts
+from tools.segment.catalogue import choose, classes_for, neighbours, unfit, with_hosts
 from tools.segment.engine import Offer
 from tools.segment.merge import merge_labels
 from tools.segment.settled import Settled, settle_masks, told
@@ -47,10 +47,12 @@ def look_for(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     workshop = services.case.workshop
     if workshop is None or services.outside is not None:
         return {}
-    search = _Search(services, state, workshop)
-    wanted = _wanted(state, services, search.offers) if state.round == 0 else _opened(state, services.case)
-    if not wanted:
+    wanted = _wanted(state, services, workshop) if state.round == 0 else _opened(state, services.case)
+    known = services.case.labels.entries if services.case.labels is not None else {}
+    if all(classes_for(one, known, load_ontology()) for one in wanted):
+        # What the labels have is not looked for again, so nothing changes and nothing is stored.
         return {}
+    search = _Search(services, state, workshop)
     labels = search.run(wanted)
     key = content_hash(["looked", services.case.scan.digest, labels.digest, labels.source, list(labels.notes)])
     workshop.keep(key, labels)
@@ -73,11 +75,11 @@ def looked(case: Case, key: str) -> Case:
     return replace(case, labels=labels)
 
 
-def _wanted(state: RunState, services: Services, offers: Sequence[Offer]) -> tuple[str, ...]:
+def _wanted(state: RunState, services: Services, workshop: Workshop) -> tuple[str, ...]:
     """Structures that have to be looked for, those that the question names first."""
     case = services.case
     if state.request.question is None:
-        return _all_seen(case, offers) if case.labels is None or services.look_everywhere else ()
+        return _all_seen(case, workshop.offers()) if case.labels is None or services.look_everywhere else ()
     found: dict[str, None] = {}
     every = False
     for index, query in enumerate(state.queries):
@@ -87,7 +89,7 @@ def _wanted(state: RunState, services: Services, offers: Sequence[Offer]) -> tup
             tasks, _ = expand(index, query, kind)
             found |= dict.fromkeys([*query.structures, *(one for task in tasks for one in _named(task))])
     if every and case.labels is None:
-        found |= dict.fromkeys(_all_seen(case, offers))
+        found |= dict.fromkeys(_all_seen(case, workshop.offers()))
     return with_hosts(found, load_ontology())
 
 

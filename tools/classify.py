@@ -10,9 +10,10 @@ from tools.classifiers.base import Classifier, Described, Probabilities
 from tools.classifiers.features import Unseen, lesion_features
 from tools.classifiers.registry import EMBEDDED, classifier_digest, load_classifier
 from tools.intervals import cited
-from tools.largest_lesion import rivals, uncertain_largest
+from tools.largest_lesion import rivals
 from tools.lesion_facts import LesionFacts, home
-from tools.lesion_list import Lesion, LesionList, lesion_list, nothing
+from tools.lesion_list import Lesion, LesionList
+from tools.no_opinion import NoOpinion, certain_largest
 from tools.ontology import load_ontology
 from tools.phase import contrast_phase
 from tools.types import Evidence, State
@@ -22,12 +23,6 @@ QUANTITY = "lesion_type_opinion"
 _LIKELY = 0.5
 _MOST_CANDIDATES = 8
 _UNLIKE = "the lesion is unlike those that {} was trained on"
-
-
-class _Untold(Exception):  # noqa: N818  (no error: a state with its reason)
-    def __init__(self, state: State, reason: str, **details: Any) -> None:
-        super().__init__(reason)
-        self.state, self.reason, self.details = state, reason, details
 
 
 @tool(
@@ -74,12 +69,12 @@ def classify_lesion(
         "inputs": (phase,) if phase is not None else (),
     }
     try:
-        found = _lesions(case, structure)
+        found = certain_largest(case, structure)
         _fits(case, structure, chosen)
         given = cited(case, phase) if phase is not None else contrast_phase.call(case, {})[0]
         card |= _phase(given)
         details = card | _answer(case, structure, found, chosen, str(given.value))
-    except _Untold as why:
+    except NoOpinion as why:
         return [make(QUANTITY, structure, state=why.state, reason=why.reason, details=card | why.details, **common)]
     note = f"only what is seen counts: {found.cut}" if found.cut else None
     return [
@@ -90,36 +85,24 @@ def classify_lesion(
     ]  # fmt: skip
 
 
-def _lesions(case: Case, structure: str) -> LesionList:
-    """The lesions of the class, of which one is certainly the largest that is wholly seen."""
-    found = lesion_list(case, structure)
-    if not found.lesions:
-        state, reason = nothing(case, structure, found.found)
-        if found.found.region is not None:
-            state, reason = State.NOT_MEASURABLE, "all of its components are below the size limit"
-        raise _Untold(state, reason or "no reason is recorded")
-    problem = uncertain_largest(found)
-    if problem is not None:
-        raise _Untold(State.NOT_MEASURABLE, problem)
-    return found
-
-
 def _fits(case: Case, structure: str, chosen: Classifier) -> None:
     """Whether the classifier was made for such a scan and organ."""
     synthetic = case.scan.header.synthetic
     if chosen.valid_for == "synthetic" and not synthetic:
-        raise _Untold(State.NOT_ASSESSED, f"{chosen.source} is valid for synthetic scans only, and this is none")
+        raise NoOpinion(State.NOT_ASSESSED, f"{chosen.source} is valid for synthetic scans only, and this is none")
     if chosen.valid_for == "real" and synthetic:
-        raise _Untold(State.NOT_ASSESSED, f"{chosen.source} is valid for real scans only, and this is a synthetic one")
+        raise NoOpinion(
+            State.NOT_ASSESSED, f"{chosen.source} is valid for real scans only, and this is a synthetic one"
+        )
     ontology = load_ontology()
     place = home(structure)
     organ = ontology.get(place).base if place is not None else None
     if organ is None or organ not in chosen.organs:
         where = ontology.get(organ).name if organ is not None else "lesions without an organ"
-        raise _Untold(State.NOT_ASSESSED, f"{chosen.source} was not made for this: {where}")
+        raise NoOpinion(State.NOT_ASSESSED, f"{chosen.source} was not made for this: {where}")
     if len(chosen.organs[organ]) < 2:
         reason = f"{chosen.source} knows only one type of lesion in the {ontology.get(organ).name}"
-        raise _Untold(State.NOT_ASSESSED, reason, types=list(chosen.organs[organ]))
+        raise NoOpinion(State.NOT_ASSESSED, reason, types=list(chosen.organs[organ]))
 
 
 def _phase(given: Evidence) -> dict[str, Any]:
@@ -127,7 +110,7 @@ def _phase(given: Evidence) -> dict[str, Any]:
     if given.quantity != "phase":
         raise ToolError("a classifier needs evidence of the contrast phase")
     if given.state is not State.MEASURED:
-        raise _Untold(State.NOT_MEASURABLE, "the contrast phase is not known, without which attenuation has no type")
+        raise NoOpinion(State.NOT_MEASURABLE, "the contrast phase is not known, without which attenuation has no type")
     return {"phase": str(given.value)}
 
 
@@ -136,25 +119,25 @@ def _answer(case: Case, structure: str, found: LesionList, chosen: Classifier, p
     facts = LesionFacts(case, structure)
     candidates = [found.every[0], *rivals(found)]
     if len(candidates) > _MOST_CANDIDATES:
-        raise _Untold(State.NOT_MEASURABLE, "too many lesions may be the largest, being equal within the resolution")
+        raise NoOpinion(State.NOT_MEASURABLE, "too many lesions may be the largest, being equal within the resolution")
     rows = [_details(_predict(facts, one, chosen, phase), chosen) for one in candidates]
     types = [row["type"] for row in rows]
     if len(set(types)) > 1:
         reason = "several lesions may be the largest, being equal within the resolution, and their types differ"
-        raise _Untold(State.NOT_MEASURABLE, reason, likeliest=types)
+        raise NoOpinion(State.NOT_MEASURABLE, reason, likeliest=types)
     return min(rows, key=lambda row: float(row["probability"]))
 
 
 def _predict(facts: LesionFacts, one: Lesion, chosen: Classifier, phase: str) -> Probabilities:
     if facts.apart(one):
-        raise _Untold(
+        raise NoOpinion(
             State.NOT_MEASURABLE, "it lies apart from its organ as labelled, so one of the labels is in doubt"
         )
     if facts.feret(one).length < chosen.smallest_mm:
-        raise _Untold(State.NOT_MEASURABLE, f"it is smaller than the lesions that {chosen.source} was made for")
+        raise NoOpinion(State.NOT_MEASURABLE, f"it is smaller than the lesions that {chosen.source} was made for")
     features = lesion_features(facts, one, phase)
     if isinstance(features, Unseen):
-        raise _Untold(features.state, features.reason)
+        raise NoOpinion(features.state, features.reason)
     host = facts.host(facts.place(one))
     tissue = host.tissue if host is not None else None
     return chosen.predict(Described(features, facts.case.scan, one.region, tissue))
@@ -172,10 +155,10 @@ def _details(answer: Probabilities, chosen: Classifier) -> dict[str, Any]:
         "features": list(answer.mattered),
     }
     if answer.in_distribution is False:
-        raise _Untold(State.NOT_MEASURABLE, _UNLIKE.format(chosen.source), **shown)
+        raise NoOpinion(State.NOT_MEASURABLE, _UNLIKE.format(chosen.source), **shown)
     if odds < _LIKELY:
         reason = f"{chosen.source} is undecided, as it takes no type for likelier than all others together"
-        raise _Untold(State.NOT_MEASURABLE, reason, likeliest=[best], **shown)
+        raise NoOpinion(State.NOT_MEASURABLE, reason, likeliest=[best], **shown)
     return shown | {
         "type": best,
         "type_name": load_ontology().lesion_types[best].name,

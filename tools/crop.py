@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from agent.errors import ToolError
 from tools.crop_resample import FILL_HU, resample
-from tools.shape import grown, touched_faces, touches
+from tools.shape import cut_off_by
 from tools.volume import FloatArray, Grid, Region, Scan
 
 Size = tuple[int, int, int]
-_LOWEST_AIR = -1024
 _LEFT_OUT = 1e-3
 
 
@@ -120,7 +119,7 @@ def crop_roi(
         spacing=spacing,
         margin_mm=margin_mm,
         outside=1.0 - float(np.count_nonzero(made.inside)) / made.inside.size,
-        truncated=_truncated(scan, tight),
+        truncated=bool(cut_off_by(scan, tight)),
         left_out=left_out,
         context=None if context is None else _context(made.soft[1:], made.inside),
         notes=(
@@ -202,16 +201,6 @@ def _left_out(region: Region, grid: Grid, crop: Grid) -> float:
         points = grid.world(np.column_stack([ij, np.full(len(ij), k)]) + start)
         seen += int(np.count_nonzero(((points >= low) & (points <= high)).all(axis=1)))
     return 1.0 - seen / region.voxels
-
-
-def _truncated(scan: Scan, region: Region) -> bool:
-    if touched_faces(region, scan.grid):
-        return True
-    # A value that air can have says nothing about the field of view.
-    if scan.padding is None or scan.padding >= _LOWEST_AIR:
-        return False
-    around = grown(region, scan.grid)
-    return touches(around.mask, scan.hu[around.box] == scan.padding)
 
 
 __all__ = ["FILL_HU", "Crop", "CropLimits", "crop_roi", "tightened", "world_bounds"]

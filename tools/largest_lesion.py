@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.base import Case, Maker, tool
 from tools.lesion_facts import LesionFacts, depth
-from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, nothing
+from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, none_counts
 from tools.types import Evidence, State
 from tools.units import quantity_text
 
@@ -66,10 +66,9 @@ def largest_lesion(case: Case, make: Maker, *, structure: str) -> list[Evidence]
         structure: canonical identifier of a lesion class.
     """
     found = lesion_list(case, structure)
-    if not found.lesions:
-        state, reason = nothing(case, structure, found.found)
-        if found.found.region is not None:
-            state, reason = State.NOT_MEASURABLE, "all of its components are below the size limit"
+    none = none_counts(case, structure, found)
+    if none is not None:
+        state, reason = none
         return [make(q, structure, unit=u, state=state, reason=reason, method=_LARGEST) for q, u in _UNITS.items()]
     facts = LesionFacts(case, structure)
     candidates = [found.every[0], *rivals(found)]

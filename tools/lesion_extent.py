@@ -8,7 +8,7 @@ import numpy as np
 
 from tools.base import Case, Maker, tool
 from tools.geometry3d import Feret, feret
-from tools.lesion_list import METHOD, Lesion, lesion_list, nothing
+from tools.lesion_list import METHOD, Lesion, lesion_list, none_counts
 from tools.types import Evidence, State
 
 _METHOD = METHOD + "; longest distance between voxel corners of one of them"
@@ -37,10 +37,9 @@ def lesion_extent(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     """
     found = lesion_list(case, structure)
     common: dict[str, Any] = {"unit": "mm", "method": _METHOD}
-    if not found.lesions:
-        state, reason = nothing(case, structure, found.found)
-        if found.found.region is not None:
-            state, reason = State.NOT_MEASURABLE, "all of its components are below the size limit"
+    none = none_counts(case, structure, found)
+    if none is not None:
+        state, reason = none
         return [make("greatest_lesion_feret", structure, state=state, reason=reason, **common)]
     best = _greatest(found.lesions)
     if found.below:

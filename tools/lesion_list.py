@@ -149,6 +149,15 @@ def nothing(case: Case, structure: str, found: Look) -> tuple[State, str | None]
     return State.ABSENT, found.reason
 
 
+def none_counts(case: Case, structure: str, found: LesionList) -> tuple[State, str | None] | None:
+    """State and reason where a class has no lesion that counts; None where it has."""
+    if found.lesions:
+        return None
+    if found.found.region is not None:
+        return State.NOT_MEASURABLE, "all of its components are below the size limit"
+    return nothing(case, structure, found.found)
+
+
 def _components(case: Case, structure: str, region: Region) -> tuple[Lesion, ...]:
     """Components of a class, worked out once for a scan with its labels."""
     assert case.labels is not None

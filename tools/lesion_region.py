@@ -7,7 +7,7 @@ from typing import Any
 from tools.base import Case, Maker, tool
 from tools.largest_lesion import rivals, uncertain_largest
 from tools.lesion_facts import home, told
-from tools.lesion_list import lesion_list, nothing
+from tools.lesion_list import lesion_list, none_counts, nothing
 from tools.lesion_place import place
 from tools.lesion_spread import Spread, spread_of
 from tools.ontology import load_ontology
@@ -42,10 +42,9 @@ def largest_lesion_region(case: Case, make: Maker, *, structure: str) -> list[Ev
     """
     quantity = "largest_lesion_region"
     found = lesion_list(case, structure)
-    if not found.lesions:
-        state, reason = nothing(case, structure, found.found)
-        if found.found.region is not None:
-            state, reason = State.NOT_MEASURABLE, "all of its components are below the size limit"
+    none = none_counts(case, structure, found)
+    if none is not None:
+        state, reason = none
         return [make(quantity, structure, state=state, reason=reason, method=_HOW)]
     regions = told(case, structure)
     if not isinstance(regions, Subregions):

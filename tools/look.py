@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tools.base import Case
 from tools.ontology import Structure, load_ontology
-from tools.shape import grown, touched_faces, touches
+from tools.shape import cut_off_by, grown, touches
 from tools.structure_parts import region_host
 from tools.structures import Resolved, Standing, region, resolve
 from tools.types import State
@@ -125,14 +125,7 @@ def tissue(case: Case, structure: str) -> Region | None:
 
 def cut_by(case: Case, region: Region) -> tuple[str, ...]:
     """What cuts a mask off: faces of the scan, or padding beside it."""
-    faces = touched_faces(region, case.scan.grid)
-    padding = case.scan.padding
-    # A value that air can have says nothing about the field of view.
-    if padding is not None and padding < -1024:
-        around = grown(region, case.scan.grid)
-        if touches(around.mask, case.scan.hu[around.box] == padding):
-            faces += ("edge of the reconstruction",)
-    return faces
+    return cut_off_by(case.scan, region)
 
 
 def _unseen(case: Case, resolved: Resolved) -> Look:

@@ -24,6 +24,19 @@ def merge_regions(regions: list[Region]) -> Region | None:
     return Region(box=(box[0], box[1], box[2]), mask=mask)
 
 
+def common_voxels(one: Region, other: Region) -> int:
+    """Number of voxels that two masks on one grid share, looked for where their boxes overlap."""
+    low = [max(a.start, b.start) for a, b in zip(one.box, other.box, strict=True)]
+    high = [min(a.stop, b.stop) for a, b in zip(one.box, other.box, strict=True)]
+    if any(start >= stop for start, stop in zip(low, high, strict=True)):
+        return 0
+    parts = [
+        region.mask[tuple(slice(a - s.start, b - s.start) for a, b, s in zip(low, high, region.box, strict=True))]
+        for region in (one, other)
+    ]
+    return int(np.count_nonzero(parts[0] & parts[1]))
+
+
 def cropped(around: Region, mask: NDArray[np.bool_]) -> Region | None:
     """A mask in the box of a region, cropped to what it holds; None where it is empty."""
     found = ndimage.find_objects(mask.view(np.uint8))

@@ -6,7 +6,7 @@ from typing import Any
 
 from tools.base import Case, Maker, tool
 from tools.largest_lesion import rivals, uncertain_largest
-from tools.lesion_list import METHOD, lesion_list, nothing
+from tools.lesion_list import METHOD, lesion_list, none_counts
 from tools.shape import voxel_pitch
 from tools.types import Evidence, State
 
@@ -37,10 +37,9 @@ def nodule_size(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     """
     found = lesion_list(case, structure)
     common: dict[str, Any] = {"unit": "mm", "method": _METHOD}
-    if not found.lesions:
-        state, reason = nothing(case, structure, found.found)
-        if found.found.region is not None:
-            state, reason = State.NOT_MEASURABLE, "all of its components are below the size limit"
+    none = none_counts(case, structure, found)
+    if none is not None:
+        state, reason = none
         return [make(_QUANTITY, structure, state=state, reason=reason, **common)]
     first = found.every[0]
     candidates = [first, *rivals(found)]

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from tools.volume import FloatArray, Grid, Region
+from tools.volume import FloatArray, Grid, Region, Scan
+
+LOWEST_AIR = -1024
+"""HU below which no air lies."""
 
 FACES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 """Names of the two ends of each canonical (RAS+) axis, low index first."""
@@ -84,6 +87,17 @@ def touches(mask: BoolArray, other: BoolArray) -> bool:
         if bool((a[1:] & b[:-1]).any()) or bool((a[:-1] & b[1:]).any()):
             return True
     return False
+
+
+def cut_off_by(scan: Scan, region: Region) -> tuple[str, ...]:
+    """What cuts a mask off: faces of the scan, or padding beside it; empty where it is whole."""
+    faces = touched_faces(region, scan.grid)
+    # A value that air can have says nothing about the field of view.
+    if scan.padding is not None and scan.padding < LOWEST_AIR:
+        around = grown(region, scan.grid)
+        if touches(around.mask, scan.hu[around.box] == scan.padding):
+            faces += ("edge of the reconstruction",)
+    return faces
 
 
 def in_plane_diameters(region: Region, grid: Grid) -> Diameters | None:

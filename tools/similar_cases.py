@@ -14,11 +14,12 @@ from retrieval.vote import Vote, vote
 from tools.base import Case, EvidenceId, Maker, tool
 from tools.encode import embed
 from tools.intervals import cited
-from tools.largest_lesion import rivals, uncertain_largest
+from tools.largest_lesion import rivals
 from tools.lesion_facts import LesionFacts, home
-from tools.lesion_list import Lesion, LesionList, lesion_list, nothing
+from tools.lesion_list import Lesion, LesionList
 from tools.library import Library, Opened, encoder_id
 from tools.look import host_of
+from tools.no_opinion import NoOpinion, certain_largest
 from tools.ontology import load_ontology
 from tools.phase import contrast_phase
 from tools.types import Evidence, State
@@ -34,12 +35,6 @@ _METHOD = "nearest lesions of other patients by cosine of centred vectors, {}"
 _UNTOLD_PATIENT = "other scans of the same patient could not be left out, since nothing tells who the patient is"
 
 Neighbours = Annotated[int, Field(ge=1, le=MOST)]
-
-
-class _Untold(Exception):  # noqa: N818  (no error: a state with its reason)
-    def __init__(self, state: State, reason: str, **details: Any) -> None:
-        super().__init__(reason)
-        self.state, self.reason, self.details = state, reason, details
 
 
 @dataclass(frozen=True)
@@ -124,8 +119,8 @@ def similar_cases(
         card |= {"organ": search.organ, "phase": known, "patient_known": library.patient is not None}
         listed = [search.near(one, k) for one in [found.every[0], *rivals(found)]]
         if not listed[0]:
-            raise _Untold(State.NOT_MEASURABLE, "the case base holds no lesion of this organ and phase to compare")
-    except _Untold as why:
+            raise NoOpinion(State.NOT_MEASURABLE, "the case base holds no lesion of this organ and phase to compare")
+    except NoOpinion as why:
         common |= {"state": why.state, "reason": why.reason, "details": card | why.details}
         return [make(quantity, structure, unit=unit, **common) for quantity, unit in ((SIMILAR, "1"), (OPINION, None))]
     untold = library.patient is None and not case.scan.header.synthetic
@@ -138,7 +133,7 @@ def similar_cases(
     )  # fmt: skip
     try:
         details = card | _voted(search, listed)
-    except _Untold as why:
+    except NoOpinion as why:
         open_ = make(OPINION, structure, state=why.state, reason=why.reason, details=card | why.details, **common)
         return [similar, open_]
     held = make(OPINION, structure, state=State.MEASURED, value=details["type"], reason=note, details=details, **common)
@@ -149,13 +144,13 @@ def _base(case: Case) -> tuple[Library, Opened]:
     """The case base, where it is made for such a scan."""
     library = case.library
     if library is None:
-        raise _Untold(State.NOT_ASSESSED, "no base of earlier cases was given")
+        raise NoOpinion(State.NOT_ASSESSED, "no base of earlier cases was given")
     wrong = library.unfit(synthetic=case.scan.header.synthetic)
     if wrong is not None:
-        raise _Untold(State.NOT_ASSESSED, wrong)
+        raise NoOpinion(State.NOT_ASSESSED, wrong)
     opened = library.opened()
     if opened.unfit is not None:
-        raise _Untold(State.NOT_ASSESSED, opened.unfit, **_card(opened))
+        raise NoOpinion(State.NOT_ASSESSED, opened.unfit, **_card(opened))
     return library, opened
 
 
@@ -169,20 +164,14 @@ def _card(opened: Opened) -> dict[str, Any]:
 
 
 def _lesions(case: Case, structure: str) -> LesionList:
-    """The lesions of the class, of which one is certainly the largest that is wholly seen."""
-    found = lesion_list(case, structure)
-    if not found.lesions:
-        state, reason = nothing(case, structure, found.found)
-        if found.found.region is not None:
-            state, reason = State.NOT_MEASURABLE, "all of its components are below the size limit"
-        raise _Untold(state, reason or "no reason is recorded")
-    problem = uncertain_largest(found)
-    if problem is None and len(rivals(found)) >= _MOST_CANDIDATES:
-        problem = "too many lesions may be the largest, being equal within the resolution"
-    if problem is None and LesionFacts(case, structure).apart(found.every[0]):
-        problem = "it lies apart from its organ as labelled, so one of the labels is in doubt"
-    if problem is not None:
-        raise _Untold(State.NOT_MEASURABLE, problem)
+    """The lesions of the class, of which one is certainly the largest that is wholly seen, and lies in its organ."""
+    found = certain_largest(case, structure)
+    if len(rivals(found)) >= _MOST_CANDIDATES:
+        reason = "too many lesions may be the largest, being equal within the resolution"
+        raise NoOpinion(State.NOT_MEASURABLE, reason)
+    if LesionFacts(case, structure).apart(found.every[0]):
+        reason = "it lies apart from its organ as labelled, so one of the labels is in doubt"
+        raise NoOpinion(State.NOT_MEASURABLE, reason)
     return found
 
 
@@ -190,7 +179,7 @@ def _organ(structure: str) -> str:
     """The organ of a lesion class without its side, as entries of a base name it."""
     place = home(structure)
     if place is None:
-        raise _Untold(State.NOT_ASSESSED, "only lesions of one organ are compared, and its class names none")
+        raise NoOpinion(State.NOT_ASSESSED, "only lesions of one organ are compared, and its class names none")
     return load_ontology().get(place).base or place
 
 
@@ -221,12 +210,12 @@ def _voted(search: _Search, listed: list[list[Hit]]) -> dict[str, Any]:
     """Details of the vote; of several lesions that may be the largest, all have to be of one type."""
     calibration = search.opened.base.calibration
     if calibration is not None and len(calibration.counts.get(search.organ, {})) < 2:
-        raise _Untold(State.NOT_ASSESSED, "all lesions that the case base holds of this organ are of one type")
+        raise NoOpinion(State.NOT_ASSESSED, "all lesions that the case base holds of this organ are of one type")
     rows = [_opinion(vote(hits, calibration, search.organ)) for hits in listed]
     types = [row["type"] for row in rows]
     if len(set(types)) > 1:
         reason = "several lesions may be the largest, being equal within the resolution, and their types differ"
-        raise _Untold(State.NOT_MEASURABLE, reason, likeliest=types)
+        raise NoOpinion(State.NOT_MEASURABLE, reason, likeliest=types)
     return min(rows, key=lambda row: float(row["probability"]))
 
 
@@ -238,7 +227,7 @@ def _opinion(said: Vote) -> dict[str, Any]:
         "percentile": round(said.percentile, 4) if said.percentile is not None else None,
     }  # fmt: skip
     if said.state != "voted":
-        raise _Untold(State.NOT_MEASURABLE, "too few similar cases of other patients are known to vote", **shown)
+        raise NoOpinion(State.NOT_MEASURABLE, "too few similar cases of other patients are known to vote", **shown)
     shares: dict[str, float] = {}
     for name, share in said.probabilities.items():
         named = _known(name) or name
@@ -247,13 +236,13 @@ def _opinion(said: Vote) -> dict[str, Any]:
     odds = shares[best]
     shown["probabilities"] = {name: round(share, 4) for name, share in shares.items()}
     if said.in_distribution is False:
-        raise _Untold(State.NOT_MEASURABLE, "the lesion is unlike those of the case base", **shown)
+        raise NoOpinion(State.NOT_MEASURABLE, "the lesion is unlike those of the case base", **shown)
     if odds < _LIKELY:
         reason = "no type is likelier than all others together"
-        raise _Untold(State.NOT_MEASURABLE, reason, likeliest=[best], **shown)
+        raise NoOpinion(State.NOT_MEASURABLE, reason, likeliest=[best], **shown)
     if _known(best) is None:
         reason = "the type that most similar cases have is none that the ontology knows"
-        raise _Untold(State.NOT_MEASURABLE, reason, likeliest=[best], **shown)
+        raise NoOpinion(State.NOT_MEASURABLE, reason, likeliest=[best], **shown)
     return shown | {
         "type": best, "type_name": _name(best), "probability": round(odds, 4),
         "probability_percent": round(100 * odds, 2),

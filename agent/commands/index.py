@@ -64,7 +64,7 @@ def build(
     Columns: scan and labels (needed), class_map, structures (separated by "|"; all lesion classes by default), patient,
     lesion_type, label_source, site, phase; paths are relative to the table. Exit code 2 when a row failed.
     """
-    from agent.commands.index_entries import encoder_id  # noqa: PLC0415
+    from tools.library import encoder_id  # noqa: PLC0415
 
     rows, chosen = read_rows(manifest), _encoder(encoder)
     with CaseBase.create(out, encoder_id(chosen), synthetic_only=synthetic_only) as base:
@@ -98,7 +98,8 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """The most similar lesions of other patients, and how they vote on the type."""
-    from agent.commands.index_entries import encoder_id, largest, lesion_class, vector_of  # noqa: PLC0415
+    from agent.commands.index_entries import largest, lesion_class, vector_of  # noqa: PLC0415
+    from tools.library import encoder_id  # noqa: PLC0415
 
     ident, chosen = lesion_class(structure), _encoder(encoder)
     with CaseBase.open(index) as base, progress_bar(quiet=as_json) as bar:
@@ -163,7 +164,7 @@ def _fill(base: CaseBase, rows: list[IndexRow], encoder: Encoder) -> None:
     Raises:
         typer.Exit: a row failed.
     """
-    from agent.commands.index_entries import encoder_id  # noqa: PLC0415
+    from tools.library import encoder_id  # noqa: PLC0415
 
     base.check_encoder(encoder_id(encoder))
     failed: list[str] = []

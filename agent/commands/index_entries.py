@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import UsageError
-from retrieval.case_model import CaseEntry, EncoderId, LabelSource
+from retrieval.case_model import CaseEntry, LabelSource
 from tools.array_store import ArrayStore
 from tools.base import Case
 from tools.encode import embed, region_digest
@@ -37,11 +37,6 @@ class Told:
     label_source: LabelSource
     lesion_type: str | None = None
     site: str | None = None
-
-
-def encoder_id(encoder: Encoder) -> EncoderId:
-    """An encoder as a case base names it."""
-    return EncoderId(name=encoder.name, version=encoder.version, dimension=encoder.dimension)
 
 
 def lesion_classes(case: Case, asked: tuple[str, ...] = ()) -> list[str]:

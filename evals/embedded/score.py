@@ -19,8 +19,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from evals.embedded.classes import NETWORKS
 from evals.phantom import make_phantom
 from evals.phantom_options import PhantomOptions
+from evals.segmentation.score import dice, region_of
 from tools.array_store import ArrayStore
 from tools.files import write_whole
 from tools.segment.backends.embedded import all_classes, embedded_record, record
@@ -47,19 +49,12 @@ def held_out(count: int, first: int = FIRST) -> dict[str, dict[str, float]]:
                 whole = replace(offer, classes=all_classes(record(offer.task)))
                 _, masks = workshop.masks(scan, whole, tuple(whole.classes))
                 own = found.setdefault(offer.task, {})
-                for name, dice in _dice(masks, truth, phantom.names, merged=_merged(offer.task)).items():
-                    own.setdefault(name, []).append(dice)
+                for name, value in _dice(masks, truth, phantom.names, merged=NETWORKS[offer.task].members).items():
+                    own.setdefault(name, []).append(value)
     return {
         task: {name: round(float(np.mean(values)), 4) for name, values in sorted(classes.items())}
         for task, classes in sorted(found.items())
     }
-
-
-def _merged(task: str) -> Mapping[str, Sequence[str]]:
-    """Phantom classes that make up a class of a network, where it joins several."""
-    from evals.embedded.classes import NETWORKS  # noqa: PLC0415
-
-    return NETWORKS[task].members
 
 
 def _dice(
@@ -71,13 +66,9 @@ def _dice(
         if not members:
             continue
         there = np.isin(truth, members)
-        region = masks.region(keys)
-        seen = np.zeros_like(there)
-        if region is not None:
-            seen[region.box] = region.mask
-        total = int(np.count_nonzero(there)) + int(np.count_nonzero(seen))
-        if total:
-            found[ident] = 2 * int(np.count_nonzero(there & seen)) / total
+        agreement = dice(region_of(there), masks.region(keys))
+        if agreement is not None:
+            found[ident] = agreement
     return found
 
 

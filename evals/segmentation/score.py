@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.masks import voxels_of
+from tools.masks import common_voxels, voxels_of
 from tools.volume import Grid, Region
 
 
@@ -30,17 +30,7 @@ def region_of(mask: NDArray[np.bool_]) -> Region | None:
 
 def common(one: Region | None, other: Region | None) -> int:
     """Number of voxels that both masks have."""
-    if one is None or other is None:
-        return 0
-    low = [max(a.start, b.start) for a, b in zip(one.box, other.box, strict=True)]
-    high = [min(a.stop, b.stop) for a, b in zip(one.box, other.box, strict=True)]
-    if any(start >= stop for start, stop in zip(low, high, strict=True)):
-        return 0
-    parts = [
-        region.mask[tuple(slice(a - s.start, b - s.start) for a, b, s in zip(low, high, region.box, strict=True))]
-        for region in (one, other)
-    ]
-    return int(np.count_nonzero(parts[0] & parts[1]))
+    return 0 if one is None or other is None else common_voxels(one, other)
 
 
 def dice(truth: Region | None, predicted: Region | None) -> float | None:

@@ -86,6 +86,7 @@ def test_the_user_s_labels_come_first(tmp_path: Path, monkeypatch: pytest.Monkey
     report, _ = _ask(tmp_path, body.case)
     true, _ = _ask(tmp_path / "true", body.case)
     assert not ran.exists()
+    assert not (tmp_path / "cache" / "arrays").exists(), "the user's own labels were stored"
     assert report.answer is not None and true.answer is not None and report.answer.value == true.answer.value
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from tools.masks import common_voxels
 from tools.ontology import load_ontology
 from tools.segment.plausible_facts import Facts, Mask
 from tools.segment.plausible_flag import Flag
@@ -120,17 +121,7 @@ def check_overlap(facts: Facts) -> Iterator[Flag]:
 
 def shared(one: Mask, other: Mask) -> float:
     """Share of the smaller of two masks that lies in the other."""
-    low = [max(a.start, b.start) for a, b in zip(one.region.box, other.region.box, strict=True)]
-    high = [min(a.stop, b.stop) for a, b in zip(one.region.box, other.region.box, strict=True)]
-    if any(b <= a for a, b in zip(low, high, strict=True)):
-        return 0.0
-    parts = [
-        mask.region.mask[tuple(slice(a - s.start, b - s.start)
-                               for a, b, s in zip(low, high, mask.region.box, strict=True))]
-        for mask in (one, other)
-    ]  # fmt: skip
-    both = int(np.count_nonzero(parts[0] & parts[1]))
-    return both / min(one.region.voxels, other.region.voxels)
+    return common_voxels(one.region, other.region) / min(one.region.voxels, other.region.voxels)
 
 
 def _opposite(one: Mask, other: Mask) -> bool:

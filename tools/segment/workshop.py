@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,11 @@ class Workshop:
     engines: tuple[str, ...] | None = None
 
     def offers(self) -> tuple[Offer, ...]:
-        """The tasks of all engines that may be used, the preferred ones first."""
+        """The tasks of all engines that may be used, the preferred ones first; looked up once."""
+        return self._offers
+
+    @cached_property
+    def _offers(self) -> tuple[Offer, ...]:
         return all_offers(self.settings, self.engines)
 
     def offer(self, backend: str, task: str) -> Offer:
