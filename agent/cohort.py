@@ -22,19 +22,20 @@ from agent.engine import Engine
 from agent.engines import AUTO, workshop
 from agent.errors import ModelUnavailable, SeriesChoiceError, TumorTraceError, UsageError
 from agent.files import atomic_write
-from agent.library import library
+from agent.library import base_key, library, of_patient
 from agent.models.embedded import EmbeddedReasoner
 from agent.models.protocol import ReasoningModel
 from agent.patient import parse_patient
 from agent.report_model import Report
 from agent.settings import Settings
+from agent.tables import MAX_BYTES as MAX_MANIFEST_BYTES
+from agent.tables import MAX_ROWS, TableRow, read_table
 from tools.base import CaseSettings
 from tools.types import content_hash
 
-MAX_MANIFEST_BYTES = 64 * 2**20
-MAX_ROWS = 1_000_000
 _COLUMNS = (
     "case", "scan", "labels", "question", "class_map", "phase", "series", "options", "patient", "prior", "prior_labels",
+    "index_patient",
 )  # fmt: skip
 
 
@@ -53,6 +54,7 @@ class Job(BaseModel):
         patient: declared facts such as ``age=63,sex=F``.
         prior: path of an earlier scan of the same patient.
         prior_labels: paths of its labels, separated by "|".
+        index_patient: who the patient is in the table of the case base; their own cases are left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,15 +70,19 @@ class Job(BaseModel):
     patient: str | None = None
     prior: Path | None = None
     prior_labels: tuple[Path, ...] = ()
+    index_patient: str | None = None
 
-    def key(self, model: str = EmbeddedReasoner.name, engines: str = AUTO) -> str:
-        """Hash of the row, of size and time of its files, of the model, and of the engines that may look."""
+    def key(self, model: str = EmbeddedReasoner.name, engines: str = AUTO, cases: str = AUTO) -> str:
+        """Hash of the row, of size and time of its files, of the model, the engines, and the case base."""
         maps = [Path(name) for name in self.class_map if name is not None]
         before = [self.prior] if self.prior is not None else []
         files = [_stamp(path) for path in (self.scan, *self.labels, *maps, *before, *self.prior_labels)]
         other = [] if model == EmbeddedReasoner.name else [model]
         other += [] if engines == AUTO else [engines]
-        return content_hash([self.model_dump(mode="json"), files, *other])[:16]
+        other += [] if cases == AUTO else ["cases", cases]
+        # Left out where it is not given, so that rows of earlier versions stay finished.
+        row = self.model_dump(mode="json", exclude={"index_patient"} if self.index_patient is None else None)
+        return content_hash([row, files, *other])[:16]
 
 
 class Result(BaseModel):
@@ -118,69 +124,21 @@ def read_manifest(path: Path) -> list[Job]:
     Raises:
         UsageError: naming the line where it cannot be read.
     """
-    try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise UsageError(f"The manifest {path} is larger than {MAX_MANIFEST_BYTES // 2**20} MiB; split it.")
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UsageError(f"There is no manifest at {path}.") from None
-    except IsADirectoryError:
-        raise UsageError(f"The manifest {path} is a folder; give a CSV file.") from None
-    except OSError as error:
-        raise UsageError(f"The manifest {path} cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError:
-        raise UsageError(f"The manifest {path} is not a text file in UTF-8.") from None
-    rows = csv.DictReader(io.StringIO(text), strict=True)
-    try:
-        columns = [name.strip().lower() for name in rows.fieldnames or ()]
-        rows.fieldnames = columns
-        unknown = [name or "one without a name" for name in columns if name not in _COLUMNS]
-        if len(set(columns)) < len(columns):
-            raise UsageError(f"The manifest {path} names a column twice; its first line names each once.")
-        if "scan" not in columns or unknown:
-            what = f"has unknown columns ({', '.join(unknown)})" if unknown else "has no column “scan”"
-            raise UsageError(f"The manifest {path} {what}; its first line may name {', '.join(_COLUMNS)}.")
-        jobs = [_job(row, rows.line_num, path) for row in rows]
-    except csv.Error as error:
-        raise UsageError(f"Line {rows.line_num} of the manifest {path} is not valid CSV ({error}).") from error
-    if not jobs or len(jobs) > MAX_ROWS:
-        raise UsageError(f"The manifest {path} has {len(jobs)} rows; give between 1 and {MAX_ROWS}.")
+    rows = read_table(path, _COLUMNS, ("scan",), called="manifest", max_bytes=MAX_MANIFEST_BYTES, max_rows=MAX_ROWS)
+    jobs = [_job(row) for row in rows]
     name, count = Counter(job.case for job in jobs).most_common(1)[0]
     if count > 1:
         raise UsageError(f"The manifest {path} names the case {name!r} more than once; give each row its own.")
     return jobs
 
 
-def _job(row: dict[str, str | None], line: int, manifest: Path) -> Job:
-    if None in row:
-        raise UsageError(f"Line {line} of the manifest {manifest} has more cells than the first line has names.")
-    cells = {name: value.strip() for name, value in row.items() if value and value.strip()}
-    if "scan" not in cells:
-        raise UsageError(f"Line {line} of the manifest {manifest} names no scan.")
-    folder = manifest.absolute().parent
-    fields: dict[str, object] = {"case": f"row-{line - 1:05d}", **cells, "scan": folder / cells["scan"]}
+def _job(row: TableRow) -> Job:
+    fields: dict[str, object] = {"case": f"row-{row.line - 1:05d}", **row.cells, "scan": row.path("scan")}
     for name in ("labels", "prior_labels"):
-        if name in cells:
-            fields[name] = tuple(folder / part for part in _parts(cells[name]))
-    if "prior" in cells:
-        fields["prior"] = folder / cells["prior"]
-    if "options" in cells:
-        fields["options"] = _parts(cells["options"])
-    # A class map is a known name or a path; only what is there as a file is taken as one.
-    fields["class_map"] = tuple(
-        None if part == "-" else str(folder / part) if (folder / part).is_file() else part
-        for part in _parts(cells.get("class_map", ""))
-    )
-    try:
-        return Job.model_validate(fields)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"Line {line} of the manifest {manifest}: {where}: {first['msg']}.") from error
-
-
-def _parts(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in cell.split("|") if part.strip())
+        fields[name] = row.paths(name)
+    if "prior" in row.cells:
+        fields["prior"] = row.path("prior")
+    return row.checked(Job, {**fields, "options": row.parts("options"), "class_map": row.class_map()})
 
 
 def run_job(job: Job, out: Path, settings: Settings, model: ReasoningModel) -> Result:
@@ -194,13 +152,14 @@ def run_job(job: Job, out: Path, settings: Settings, model: ReasoningModel) -> R
         settings: settings of the program.
         model: the reasoning model.
     """
-    key = job.key(model.name, settings.segment)
+    key = job.key(model.name, settings.segment, base_key(settings))
     folder = out / "cases" / key
     try:
         case_settings = CaseSettings(phase=job.phase, patient=parse_patient(job.patient))
         before = CaseFiles(job.prior, job.prior_labels) if job.prior is not None else None
         case = open_case(CaseFiles(job.scan, job.labels, job.class_map, job.series, case_settings, before))
-        engine = Engine(settings, model, workshop=workshop(settings), library=library(settings))
+        cases = of_patient(library(settings, patient=job.index_patient), job.scan, case.scan)
+        engine = Engine(settings, model, workshop=workshop(settings), library=cases)
         made, _ = engine.ask(case, job.question, options=job.options, out=folder)
         result = _result(job, key, made)
     except SeriesChoiceError:
@@ -243,8 +202,9 @@ def run_cohort(
     (out / "cases").mkdir(parents=True, exist_ok=True)
     chosen = model or EmbeddedReasoner()
     known: dict[str, Result] = {}
+    cases = base_key(settings)
     for job in jobs:
-        result = _finished(out, job, chosen.name, settings.segment)
+        result = _finished(out, job, job.key(chosen.name, settings.segment, cases))
         if result is not None:
             known[job.case] = result
     todo = [job for job in jobs if job.case not in known]
@@ -262,8 +222,8 @@ def _result_path(out: Path, key: str) -> Path:
     return out / "cases" / f"{key}.json"
 
 
-def _finished(out: Path, job: Job, model: str, engines: str) -> Result | None:
-    path = _result_path(out, job.key(model, engines))
+def _finished(out: Path, job: Job, key: str) -> Result | None:
+    path = _result_path(out, key)
     try:
         result = Result.model_validate_json(path.read_bytes())
     except (FileNotFoundError, pydantic.ValidationError):

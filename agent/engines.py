@@ -23,7 +23,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         cache=settings.cache.expanduser().absolute(),
         bundles=_folders(settings.bundles),
         models=_folders(settings.models),
-        totalsegmentator=Path(weights) if weights else None,
+        totalsegmentator=Path(weights).expanduser().absolute() if weights else None,
         device=settings.segment_device,
         seconds=settings.segment_seconds,
         memory_gib=settings.segment_memory_gib,
@@ -62,4 +62,5 @@ def everywhere(settings: Settings, choice: str | None = None) -> bool:
 
 
 def _folders(text: str) -> tuple[Path, ...]:
-    return tuple(Path(one).expanduser() for one in text.split(os.pathsep) if one.strip())
+    # Engines run in a folder of their own, where a relative path would lead elsewhere.
+    return tuple(Path(one).expanduser().absolute() for one in text.split(os.pathsep) if one.strip())

@@ -8,7 +8,7 @@ interleaved reasoning is the idea; here the graph's reviewed edges decide where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -37,23 +37,40 @@ def follow(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     if services.outside is not None or not _leads(state):
         return {"opened": []}
     brought = {one.key: _brought(state, one) for one in state.hops if one.step == state.steps}
-    done = state.steps > 0 and not any(brought.values())
+    # What a second opinion brought counts as well: where in its organ a lesion lies opens checks of its own.
+    done = state.steps > 0 and not any(_new(state, state.opened))
     tasks: dict[str, Task] = {}
     taken: list[Taken] = []
     if state.steps == 0:
         tasks |= {task.id: task for task in second_opinions(state, services.case)}
-    if not done and state.steps < MOST_STEPS:
-        for hop, trigger in _hops(state):
+    ahead = list(_hops(state))
+    ended = _ended(ahead, done, state.steps)
+    if ended is None:
+        for hop, trigger in ahead:
             made = {task.id: task for task in tasks_of(hop) if task.id not in state.tasks}
             tasks |= made
             taken.append(_taken(hop, trigger, tuple(made), state.steps + 1))
     new = [ident for ident in tasks if ident not in state.done]
     if brought or taken:
         opened: list[JsonValue] = [one.model_dump(mode="json") for one in taken]
+        left = len(ahead) - len(taken)
         services.trace.append(
-            Kind.HOPS, {"round": state.round, "step": state.steps + 1, "opened": opened, "brought": {**brought}}
-        )
+            Kind.HOPS,
+            {
+                "round": state.round, "step": state.steps + 1, "opened": opened, "brought": {**brought},
+                "ended": ended, "left": left,
+            },
+        )  # fmt: skip
     return {"tasks": tasks, "hops": [*state.hops, *taken], "steps": state.steps + 1, "opened": new}
+
+
+def _ended(ahead: Sequence[object], done: bool, steps: int) -> str | None:
+    """Why hops end here; None where they go on."""
+    if not ahead:
+        return "nothing is left to follow"
+    if done:
+        return "the last hops brought nothing new"
+    return "the most steps were done" if steps >= MOST_STEPS else None
 
 
 def _leads(state: RunState) -> bool:
@@ -67,16 +84,16 @@ def _hops(state: RunState) -> Iterator[tuple[Hop, str]]:
     """Checks that are opened and were not done yet, each with the id of the evidence that opened it."""
     depths = {task: one.depth for one in state.hops for task in one.tasks}
     made_by = {ident: depths.get(task, 0) for task, ids in state.done.items() for ident in ids}
-    triggers: dict[tuple[str, str | None], str] = {}
+    triggers: dict[tuple[str, str | None, Condition, str | None], str] = {}
     findings: list[Finding] = []
     for one, finding in findings_of(state.evidence):
         deep = finding.model_copy(update={"depth": made_by.get(one.id, 0)})
         findings.append(deep)
-        triggers.setdefault((finding.structure, finding.side), one.id)
+        triggers.setdefault((finding.structure, finding.side, finding.condition, finding.part), one.id)
     visited = {one.key for one in state.hops}
     for hop in edges_for(findings, visited, limits=LIMITS):
-        source = Finding(structure=hop.source, condition=Condition.PRESENT)
-        yield hop, triggers.get((source.structure, source.side), "")
+        source = Finding(structure=hop.source, condition=hop.condition)
+        yield hop, triggers[source.structure, source.side, hop.condition, hop.part]
 
 
 def findings_of(evidence: Mapping[str, Evidence]) -> Iterator[tuple[Evidence, Finding]]:
@@ -152,5 +169,9 @@ def _taken(hop: Hop, trigger: str, tasks: tuple[str, ...], step: int) -> Taken:
 
 def _brought(state: RunState, hop: Taken) -> int:
     """Pieces of evidence that a hop brought, those that say that nothing could be seen left out."""
-    made = [state.evidence[ident] for task in hop.tasks for ident in state.done.get(task, ())]
-    return sum(one.quantity != FAILURE and one.state is not State.NOT_ASSESSED for one in made)
+    return sum(_new(state, hop.tasks))
+
+
+def _new(state: RunState, tasks: Iterable[str]) -> Iterator[bool]:
+    made = (state.evidence[ident] for task in tasks for ident in state.done.get(task, ()))
+    return (one.quantity != FAILURE and one.state is not State.NOT_ASSESSED for one in made)

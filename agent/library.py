@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from agent.settings import Settings
 from retrieval.case_files import read_manifest
 from tools.array_store import ArrayStore
 from tools.library import Library
+from tools.patient_number import patient_number
+from tools.types import content_hash
+from tools.volume import Scan
 
 NONE, AUTO = "none", "auto"
 
@@ -37,3 +41,32 @@ def library(settings: Settings, choice: str | None = None, patient: str | None =
     # A wrong folder is told before anything is measured.
     read_manifest(folder)
     return Library(folder, ArrayStore(settings.cache.expanduser().absolute()), settings.index_encoder, patient)
+
+
+def base_key(settings: Settings) -> str:
+    """What tells the settings' case base from another one: its choice where it is built in, else a hash of it.
+
+    Raises:
+        UsageError: there is no case base in the folder, or it has another format.
+        IntegrityError: its manifest is damaged.
+    """
+    wish = settings.index.strip()
+    if wish.lower() in {NONE, AUTO}:
+        return wish.lower()
+    return content_hash([read_manifest(Path(wish).expanduser()).model_dump(mode="json"), settings.index_encoder])
+
+
+def of_patient(cases: Library | None, path: Path, scan: Scan) -> Library | None:
+    """Earlier cases to compare a scan with that leave out those of the patient whom its header numbers.
+
+    Args:
+        cases: the cases; None for none.
+        path: what the scan was read from.
+        scan: the scan.
+
+    Raises:
+        ScanError: the files cannot be read (any more).
+    """
+    if cases is None or cases.unfit(synthetic=scan.header.synthetic) is not None:
+        return cases
+    return replace(cases, number=patient_number(path, scan))

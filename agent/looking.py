@@ -20,11 +20,13 @@ from agent.executor import run_task
 from agent.query import Query, load_kinds
 from agent.services import Services
 from agent.state import FAILURE, RunState, Task
+from agent.trace_schema import Kind
 from tools.base import Case
 from tools.ontology import load_ontology
 from tools.segment.catalogue import choose, classes_for, neighbours, unfit, with_hosts
 from tools.segment.engine import Offer
 from tools.segment.merge import merge_labels
+from tools.segment.plausible_flag import Flag
 from tools.segment.settled import Settled, settle_masks, told
 from tools.segment.workshop import Workshop, without
 from tools.types import Evidence, content_hash
@@ -131,8 +133,12 @@ class _Search:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     """(task of an engine, structure) → why its mask does not count."""
+    made: dict[str, LabelSet] = field(default_factory=dict)
+    """Task of an engine → its masks as it made them."""
     settled: dict[str, Settled] = field(default_factory=dict)
     """Task of an engine → its masks as they count."""
+    beside: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Task of an engine → structures of which other engines' masks were at hand when its own were settled."""
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -153,17 +159,22 @@ class _Search:
             unseen = dict(choice.unseen)
             if not choice.picked:
                 break
-            for offer, structures in choice.picked:
+            for offer, picked in choice.picked:
+                # An engine that looks again looks for all that is wanted of it: its masks are judged together.
+                structures = (*picked, *(name for name, (one, _) in got.items() if one.id == offer.id))
                 made = self._segment(offer, structures)
-                got |= dict.fromkeys(structures, (offer, made)) if made is not None else {}
                 if made is not None:
-                    self.settled[offer.id] = settle_masks(case.scan, case.labels, made, phase=_phase(case))
+                    got |= {name: (offer, made) for name in structures if name in made.entries}
+                    self.refused |= {(offer.id, name): why for name, why in made.unseen.items() if name in structures}
+                    self.made[offer.id] = made
+                    self.settled.pop(offer.id, None)
+            self._settle(got)
             self._check(got)
         labels = self._together(got)
         notes = [note for name, (offer, _) in got.items() for note in self.settled[offer.id].notes.get(name, ())]
         labels = replace(labels, notes=tuple(dict.fromkeys((*labels.notes, *self.told, *notes))))
         unseen |= {name: reason for (_, name), reason in self.refused.items() if name not in got}
-        return without(replace(labels, notes=(*_said_of(got), *labels.notes)), unseen)
+        return without(replace(labels, notes=(*_said_of(got, _phase(case)), *labels.notes)), unseen)
 
     def _left(self) -> list[Offer]:
         """The offers without what they failed at."""
@@ -202,6 +213,32 @@ class _Search:
         # Whatever the evidence came from, the masks are made again where the store lost them.
         return self.workshop.masks(self.services.case.scan, every, wanted, wider=offer.widened)[1]
 
+    def _settle(self, got: Mapping[str, tuple[Offer, LabelSet]]) -> None:
+        """Judge every engine's masks beside the user's labels and what the engines before it have seen.
+
+        Lesions come last: whether one lies at its organ can only be told where that organ is there.
+        """
+        case, context = self.services.case, self.services.case.labels
+        at_hand: tuple[tuple[str, str], ...] = ()
+        of_engine: dict[str, list[str]] = {}
+        for name, (offer, _) in got.items():
+            of_engine.setdefault(offer.id, []).append(name)
+        for ident in sorted(of_engine, key=lambda one: self._lesions_only(self.made[one])):
+            if ident not in self.settled or self.beside[ident] != at_hand:
+                self.settled[ident] = settle_masks(case.scan, context, self.made[ident], phase=_phase(case))
+                self.beside[ident] = at_hand
+            masks = self.settled[ident].masks
+            kept = {name: masks.entries[name] for name in of_engine[ident] if name in masks.entries}
+            if kept:
+                seen = replace(masks, entries=kept)
+                context = merge_labels([context, seen]) if context is not None else seen
+                at_hand = (*at_hand, *((ident, name) for name in sorted(kept)))
+
+    @staticmethod
+    def _lesions_only(masks: LabelSet) -> bool:
+        ontology = load_ontology()
+        return all(ontology.get(name).kind == "lesion" for name in masks.entries)
+
     def _check(self, got: dict[str, tuple[Offer, LabelSet]]) -> None:
         """Take away what cannot be right, and what was not found where another engine may find it."""
         for name, (offer, _) in list(got.items()):
@@ -213,8 +250,18 @@ class _Search:
                 del got[name]
                 self.refused[offer.id, name] = f"the mask that {offer.title} made cannot be right ({_WRONG[flag.kind]})"
                 self.told.append(f"{told(flag)}; it is not used")
+                self._record(offer, flag)
             else:
                 got[name] = (offer, settled.masks)
+
+    def _record(self, offer: Offer, flag: Flag) -> None:
+        self.services.trace.append(
+            Kind.MASK_REFUSED,
+            {
+                "engine": offer.id, "version": offer.version, "structure": flag.structure, "flag": flag.kind,
+                "reason": flag.reason, "measured": dict(flag.measured),
+            },
+        )  # fmt: skip
 
     def _seen_by_others(self, name: str, offer: Offer) -> bool:
         """Whether another engine can look for a structure of which one found nothing."""
@@ -242,13 +289,18 @@ class _Search:
         return merge_labels(every)
 
 
-def _said_of(got: dict[str, tuple[Offer, LabelSet]]) -> list[str]:
+def _said_of(got: Mapping[str, tuple[Offer, LabelSet]], phase: str | None) -> list[str]:
     """What everybody who reads a result has to know of the engines behind it."""
     offers = {offer.id: offer for offer, _ in got.values()}
     said = [
         f"masks by {one.title}, which is valid for synthetic scans only"
         for one in offers.values()
         if one.synthetic_only
+    ]
+    said += [
+        f"masks by {one.title}, which is valid for the {' and '.join(one.phases)} phase; this scan's was not known"
+        for one in offers.values()
+        if one.phases and phase is None
     ]
     if offers:
         said.append(

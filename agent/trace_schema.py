@@ -42,6 +42,7 @@ class Kind(StrEnum):
     PLAN = "plan"
     ROUND = "round"
     HOPS = "hops"
+    MASK_REFUSED = "mask.refused"
     TOOL_START = "tool.start"
     TOOL_END = "tool.end"
     TOOL_REUSED = "tool.reused"
@@ -114,12 +115,36 @@ class Hops(Data):
         step: number of the step of following.
         opened: the hops, each with its trigger, edge, reason, depth and tasks.
         brought: key of each hop of the step before → pieces of evidence that it brought.
+        ended: why nothing further is followed; None where hops go on.
+        left: hops that findings would open and that were not taken.
     """
 
     round: Count
     step: Count
     opened: list[JsonValue] = Field(default_factory=list)
     brought: dict[str, Count] = Field(default_factory=dict)
+    ended: str | None = None
+    left: Count = 0
+
+
+class MaskRefused(Data):
+    """An engine made a mask that does not count.
+
+    Attributes:
+        engine: the engine and its task.
+        version: of the engine and its weights.
+        structure: canonical id.
+        flag: what sort of thing is wrong with it.
+        reason: what was found and what is expected, with units.
+        measured: the values behind it.
+    """
+
+    engine: str
+    version: str
+    structure: str
+    flag: str
+    reason: str
+    measured: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class ToolStart(Data):
@@ -247,6 +272,7 @@ DATA_MODELS: dict[Kind, type[Data]] = {
     Kind.PLAN: Plan,
     Kind.ROUND: Round,
     Kind.HOPS: Hops,
+    Kind.MASK_REFUSED: MaskRefused,
     Kind.TOOL_START: ToolStart,
     Kind.TOOL_END: ToolEnd,
     Kind.TOOL_REUSED: ToolReused,

@@ -21,6 +21,7 @@ _STYLES = {
     Kind.ROUND: "bold cyan",
     Kind.PLAN: "cyan",
     Kind.HOPS: "cyan",
+    Kind.MASK_REFUSED: "yellow",
     Kind.TOOL_START: "dim",
     Kind.TOOL_REUSED: "dim green",
     Kind.TOOL_END: "green",
@@ -84,8 +85,8 @@ def summary(event: Event) -> str:
             text = "; ".join(str(note) for note in _list(data, "notes")) or "nothing to note"
         case Kind.PLAN:
             text = f"{len(_list(data, 'tasks'))} tasks: " + ", ".join(map(_task, _list(data, "tasks")))
-        case Kind.ROUND | Kind.HOPS:
-            text = _hops(event) if event.kind == Kind.HOPS else f"round {_of(data, 'round')} begins"
+        case Kind.ROUND | Kind.HOPS | Kind.MASK_REFUSED:
+            text = _step(event)
         case Kind.TOOL_START | Kind.TOOL_END | Kind.TOOL_REUSED | Kind.TOOL_FAILED:
             text = _tool(event)
         case Kind.MODEL_CALL | Kind.USAGE:
@@ -104,6 +105,13 @@ def summary(event: Event) -> str:
     return printable(text)
 
 
+def _step(event: Event) -> str:
+    data = event.data
+    if event.kind == Kind.MASK_REFUSED:
+        return f"{_of(data, 'structure')} by {_of(data, 'engine')}: {_of(data, 'reason')}"
+    return _hops(event) if event.kind == Kind.HOPS else f"round {_of(data, 'round')} begins"
+
+
 def _hops(event: Event) -> str:
     opened = [
         f"{_of(one, 'source')} → {_of(one, 'check')} {_of(one, 'structure')} ({_of(one, 'why')})"
@@ -112,7 +120,8 @@ def _hops(event: Event) -> str:
     ]
     brought = sum(1 for count in _map(event.data, "brought").values() if count)
     before = f"{brought} of the last hops brought something new; " if event.data.get("brought") else ""
-    return before + ("; ".join(opened) or "nothing further to follow")
+    left = f" ({_of(event.data, 'left')} left out)" if event.data.get("left") else ""
+    return before + ("; ".join(opened) or f"{_of(event.data, 'ended', 'nothing further to follow')}{left}")
 
 
 def _style(event: Event) -> str:

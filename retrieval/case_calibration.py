@@ -21,6 +21,7 @@ _SAMPLES = 2000
 _TEMPERATURES = np.geomspace(0.005, 2.0, 31)
 _SHRINKAGES = np.geomspace(0.1, 30.0, 16)
 _BINS = 10
+_FOLDS = 10
 
 Person = tuple[int, str, str, str, str]
 """Number, patient, scan, organ and lesion type of an entry."""
@@ -36,6 +37,7 @@ class LeftOut:
         of_patient: (n, k) number of the row's neighbours of the same patient.
         truth: (n,) their own types.
         prior: (n, types) prior without their own patient.
+        fold: (n,) which part of the patients they belong to, when the fit itself is judged.
     """
 
     near: FloatArray
@@ -43,18 +45,29 @@ class LeftOut:
     of_patient: Ids
     truth: Ids
     prior: FloatArray
+    fold: Ids
 
 
-def calibrate(people: Sequence[Person], index: VectorIndex, blocks: Blocks, seed: int = 0) -> Calibration | None:
+def calibrate(
+    people: Sequence[Person],
+    index: VectorIndex,
+    blocks: Blocks,
+    numbered: Sequence[tuple[str, str]] = (),
+    seed: int = 0,
+) -> Calibration | None:
     """Fit temperature and shrinkage by log loss; None where there are too few patients or only one type.
+
+    How good the vote is gets measured on patients that had no part in the fit: with the temperature and shrinkage that
+    fit the other folds best. What is kept are those that fit all of them.
 
     Args:
         people: every entry.
         index: their vectors.
         blocks: the raw vectors.
+        numbered: patients with further keys of theirs.
         seed: of the sample that is left out where there are many.
     """
-    groups = patients(people)
+    groups = patients(people, numbered)
     names = sorted({one[4] for one in people})
     if len(set(groups.values())) < MIN_PATIENTS or len(names) < 2:
         return None
@@ -63,21 +76,27 @@ def calibrate(people: Sequence[Person], index: VectorIndex, blocks: Blocks, seed
     out = _leave_out(people, chosen, groups, names, index, _vectors(blocks, chosen))
     if out is None:
         return None
-    losses = np.array([[_loss(out, t, s) for s in _SHRINKAGES] for t in _TEMPERATURES])
-    row, column = np.unravel_index(int(losses.argmin()), losses.shape)
-    temperature, shrinkage = float(_TEMPERATURES[row]), float(_SHRINKAGES[column])
-    accuracy, error = _quality(out, temperature, shrinkage)
+    grid = [(float(t), float(s)) for t in _TEMPERATURES for s in _SHRINKAGES]
+    losses = np.array([_losses(out, *one) for one in grid])
+    temperature, shrinkage = grid[int(losses.mean(axis=1).argmin())]
+    shares = np.zeros_like(out.prior)
+    for fold in np.unique(out.fold):
+        inside = out.fold == fold
+        others = losses[:, ~inside] if not inside.all() else losses
+        shares[inside] = _shares(out, *grid[int(others.mean(axis=1).argmin())])[inside]
+    loss = float(-np.log(shares[np.arange(len(shares)), out.truth]).mean())
+    accuracy, error = _quality(out, shares)
     own_prior = out.prior[np.arange(len(out.truth)), out.truth]
     return Calibration(
         temperature=temperature, shrinkage=shrinkage, neighbours=NEIGHBOURS, counts=_counts(people, groups),
-        samples=len(out.truth), patients=len({groups[one[0]] for one in chosen}), log_loss=float(losses.min()),
+        samples=len(out.truth), patients=len({groups[one[0]] for one in chosen}), log_loss=loss,
         prior_log_loss=float(-np.log(own_prior).mean()), accuracy=accuracy, calibration_error=error,
         nearest=tuple(np.percentile(out.near[:, 0], np.arange(101)).tolist()), entries=len(people),
     )  # fmt: skip
 
 
-def patients(people: Sequence[Person]) -> dict[int, int]:
-    """Entry → its patient; patients that share a scan are one."""
+def patients(people: Sequence[Person], numbered: Sequence[tuple[str, str]] = ()) -> dict[int, int]:
+    """Entry → its patient; patients that share a scan, or a key, are one."""
     above: dict[str, str] = {}
 
     def top(name: str) -> str:
@@ -88,6 +107,8 @@ def patients(people: Sequence[Person]) -> dict[int, int]:
 
     for _, patient, scan, _, _ in people:
         above[top(f"scan {scan}")] = top(f"patient {patient}")
+    for patient, key in numbered:
+        above[top(f"patient {key}")] = top(f"patient {patient}")
     roots = {number: top(f"patient {patient}") for number, patient, _, _, _ in people}
     numbers = {root: at for at, root in enumerate(dict.fromkeys(roots.values()))}
     return {number: numbers[root] for number, root in roots.items()}
@@ -128,14 +149,16 @@ def _leave_out(
         of_group[groups[one[0]]].append(one)
     allowed = {organ: np.array(numbers, dtype=np.int64) for organ, numbers in of_organ.items()}
     counts = _counts(people, groups)
-    rows: list[tuple[list[float], list[int], list[int], int, list[float]]] = []
+    rows: list[tuple[list[float], list[int], list[int], int, list[float], int]] = []
     for (number, _, _, organ, _), vector in zip(chosen, vectors, strict=True):
         own = of_group[groups[number]]
         excluded = np.array([one[0] for one in own], dtype=np.int64)
         # A few more, since near duplicates do not vote.
         ids, near = index.search(vector, NEIGHBOURS + 5, allowed=allowed[organ], excluded=excluded)
-        found = zip(ids[0].tolist(), near[0].tolist(), strict=True)
-        kept = [(i, s) for i, s in found if i >= 0 and s < NEAR_DUPLICATE][:NEIGHBOURS]
+        found = list(zip(ids[0].tolist(), near[0].tolist(), strict=True))
+        found = [(i, s) for i, s in found if i >= 0]
+        same = {groups[i] for i, s in found if s >= NEAR_DUPLICATE}
+        kept = [(i, s) for i, s in found if groups[i] not in same][:NEIGHBOURS]
         if not kept:
             continue
         fill = NEIGHBOURS - len(kept)
@@ -149,27 +172,31 @@ def _leave_out(
                 [shared[groups[i]] for i, _ in kept] + [1] * fill,
                 kinds[number],
                 [left.get(name, 0.0) for name in names],
+                groups[number] % _FOLDS,
             )
         )
     if not rows:
         return None
-    near_, kinds_, shared_, truth, prior = zip(*rows, strict=True)
-    return LeftOut(np.array(near_), np.array(kinds_), np.array(shared_), np.array(truth), np.array(prior))
+    return LeftOut(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _loss(out: LeftOut, temperature: float, shrinkage: float) -> float:
+def _losses(out: LeftOut, temperature: float, shrinkage: float) -> FloatArray:
     right, weight = out.kinds == out.truth[:, None], weights(out.near, out.of_patient, temperature)
     own = out.prior[np.arange(len(out.truth)), out.truth]
     share = ((weight * right).sum(axis=1) + shrinkage * own) / (weight.sum(axis=1) + shrinkage)
-    return float(-np.log(share).mean())
+    return np.asarray(-np.log(share))
 
 
-def _quality(out: LeftOut, temperature: float, shrinkage: float) -> tuple[float, float]:
-    """Accuracy, and expected calibration error of the highest probability (Guo et al. 2017, arXiv:1706.04599)."""
+def _shares(out: LeftOut, temperature: float, shrinkage: float) -> FloatArray:
+    """Probabilities (n, types)."""
     weight = weights(out.near, out.of_patient, temperature)
     mass = shrinkage * out.prior
     np.add.at(mass, (np.arange(len(mass))[:, None], out.kinds), weight)
-    shares = mass / mass.sum(axis=1, keepdims=True)
+    return np.asarray(mass / mass.sum(axis=1, keepdims=True))
+
+
+def _quality(out: LeftOut, shares: FloatArray) -> tuple[float, float]:
+    """Accuracy, and expected calibration error of the highest probability (Guo et al. 2017, arXiv:1706.04599)."""
     right, sure = shares.argmax(axis=1) == out.truth, shares.max(axis=1)
     bins = np.minimum((sure * _BINS).astype(int), _BINS - 1)
     gaps = [abs(right[bins == one].mean() - sure[bins == one].mean()) * (bins == one).mean() for one in np.unique(bins)]

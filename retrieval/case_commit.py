@@ -95,7 +95,7 @@ class Commit:
             with table.changes():
                 gone = table.delete(change.delete)
                 self._insert(table, change.batches)
-            live, people = table.numbers(), table.people()
+            live, people, numbered = table.numbers(), table.people(), table.numbered()
         finally:
             table.close()
         if len(live) > MAX_VECTORS:
@@ -107,7 +107,7 @@ class Commit:
             self._together(live)
         vote = self._vote(len(live), rebuild=change.rebuild)
         if vote is None and people:
-            vote = calibrate(people, index, lambda: self._blocks(live))
+            vote = calibrate(people, index, lambda: self._blocks(live), numbered)
         where = self._path("index", "faiss")
         index.write(where)
         return Manifest(

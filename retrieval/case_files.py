@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,15 +107,16 @@ def publish(folder: Path, manifest: Manifest) -> None:
     _sync_folder(folder)
     body = json.loads(manifest.model_dump_json())
     content = json.dumps({"manifest": body, "sha256": _plain_digest(body)}, indent=1).encode()
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    draft = folder / f".new-{secrets.token_hex(8)}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        # "x": no link is followed, and the umask decides who may read it, as for the other files of the base.
+        with draft.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(folder / MANIFEST)
+        draft.replace(folder / MANIFEST)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
     _sync_folder(folder)
 

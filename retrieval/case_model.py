@@ -17,6 +17,8 @@ LabelSource = Literal["pathology", "radiologist", "labels file", "synthetic"]
 
 FORMAT = 1
 MAX_EXTRA = 32
+NUMBER = "dicom_patient"
+"""In `extra`: key of the patient's number in the DICOM header, which links cases whatever else they are named by."""
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -123,7 +125,8 @@ class Calibration(BaseModel):
         counts: organ ("" for none) → lesion type → number of patients.
         samples: number of lesions that were left out and voted on.
         patients: of how many patients.
-        log_loss: mean negative log probability (nats) of the true type.
+        log_loss: mean negative log probability (nats) of the true type, as are the next three: on patients that had no
+            part in the fit.
         prior_log_loss: the same for the prior alone.
         accuracy: share whose most probable type was the true one.
         calibration_error: expected calibration error over ten bins of the highest probability.

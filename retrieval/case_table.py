@@ -14,7 +14,7 @@ import numpy as np
 import pydantic
 
 from agent.errors import IntegrityError, UsageError
-from retrieval.case_model import CaseEntry, Filters
+from retrieval.case_model import NUMBER, CaseEntry, Filters
 from retrieval.index_model import Ids
 
 _COLUMNS = (
@@ -29,6 +29,12 @@ CREATE TABLE entries (
 CREATE INDEX by_patient ON entries (patient);
 CREATE INDEX by_scan ON entries (scan);
 """
+# Beside the entries, so that bases of before there were such numbers are read as they are.
+_NUMBERS = (
+    "CREATE TABLE IF NOT EXISTS numbers (number INTEGER PRIMARY KEY, key TEXT NOT NULL) STRICT",
+    "CREATE INDEX IF NOT EXISTS by_key ON numbers (key)",
+)
+_LINKED = "entries LEFT JOIN numbers USING (number)"
 _AT_ONCE = 500
 _REMEMBERED = 32
 _T = TypeVar("_T")
@@ -46,6 +52,8 @@ class CaseTable:
         self.path, self._connection = path, connection
         self._lock = threading.Lock()
         self._passing: dict[Filters, Ids] = {}
+        self._from = "entries"
+        self._links: tuple[str, ...] = ("patient",)
 
     @classmethod
     def create(cls, path: Path) -> CaseTable:
@@ -67,11 +75,21 @@ class CaseTable:
 
     @classmethod
     def read_only(cls, path: Path) -> CaseTable:
-        """A table that nobody changes any more."""
+        """A table that nobody changes any more.
+
+        Raises:
+            IntegrityError: it cannot be opened.
+        """
         where = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(where, uri=True, check_same_thread=False, isolation_level=None)
+        try:
+            connection = sqlite3.connect(where, uri=True, check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            raise IntegrityError(f"{path} cannot be opened: restore it, or build the index anew.") from error
         connection.execute("PRAGMA trusted_schema = OFF")
-        return cls(path, connection)
+        table = cls(path, connection)
+        if table._rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'numbers'"):
+            table._from, table._links = _LINKED, ("patient", "key")
+        return table
 
     def close(self) -> None:
         """Close the file."""
@@ -82,6 +100,9 @@ class CaseTable:
     def changes(self) -> Iterator[None]:
         """Changes that belong together."""
         self._connection.execute("BEGIN")
+        for statement in _NUMBERS:
+            self._connection.execute(statement)
+        self._from, self._links = _LINKED, ("patient", "key")
         yield
         self._connection.execute("COMMIT")
 
@@ -102,12 +123,15 @@ class CaseTable:
                 )
             except sqlite3.IntegrityError as error:
                 raise UsageError(f"The case base already holds an entry {entry.id!r}: delete it first.") from error
+            if (key := entry.extra.get(NUMBER)) is not None:
+                self._connection.execute("INSERT INTO numbers VALUES (?, ?)", (number, str(key)))
 
     def delete(self, idents: Iterable[str]) -> Ids:
         """Remove entries by id; the numbers of those that were there."""
         numbers = self.numbers(idents)
         for chunk in _chunks(numbers.tolist()):
-            self._connection.execute(f"DELETE FROM entries WHERE number IN ({_marks(chunk)})", chunk)  # noqa: S608
+            for name in ("entries", "numbers"):
+                self._connection.execute(f"DELETE FROM {name} WHERE number IN ({_marks(chunk)})", chunk)  # noqa: S608
         return numbers
 
     def numbers(self, idents: Iterable[str] | None = None) -> Ids:
@@ -133,19 +157,20 @@ class CaseTable:
             self._passing[filters] = found
         return self._passing[filters]
 
-    def relatives(self, patient: str | None, scan: str | None) -> Ids:
-        """Numbers of all entries that may be of this patient.
+    def relatives(self, own: Iterable[str], scan: str | None) -> Ids:
+        """Numbers of all entries that may be of the patient who has one of these keys, or this scan.
 
         A scan that is held under two keys shows that both are of one patient, so whoever shares a scan with the
-        patient belongs to them, too.
+        patient belongs to them, too. The key of a number in a DICOM header counts as one more of the patient's keys.
         """
-        patients = {patient} if patient is not None else set()
+        patients = set(own)
         scans = {scan} if scan is not None else set()
         before = -1
         while len(patients) + len(scans) != before:
             before = len(patients) + len(scans)
-            patients |= self._linked("patient", "scan", scans)
-            scans |= self._linked("scan", "patient", patients)
+            for key in self._links:
+                patients |= self._linked(key, "scan", scans)
+                scans |= self._linked("scan", key, patients)
         found = [
             self._numbers(f"SELECT number FROM entries WHERE {name} IN ({_marks(chunk)})", chunk)  # noqa: S608
             for name, values in (("patient", patients), ("scan", scans))
@@ -178,6 +203,13 @@ class CaseTable:
         rows = self._rows("SELECT number, patient, scan, coalesce(organ, ''), lesion_type FROM entries ORDER BY number")
         return [(int(str(row[0])), str(row[1]), str(row[2]), str(row[3]), str(row[4])) for row in rows]
 
+    def numbered(self) -> list[tuple[str, str]]:
+        """Patients with the keys of their numbers in DICOM headers."""
+        if "key" not in self._links:
+            return []
+        rows = self._rows("SELECT DISTINCT patient, key FROM entries JOIN numbers USING (number)")
+        return [(str(row[0]), str(row[1])) for row in rows]
+
     def counts(self) -> tuple[int, int, int, dict[str, dict[str, int]]]:
         """Numbers of entries, patients and scans, and of entries by value of each column that can be filtered."""
         (total,) = self._rows("SELECT count(*), count(DISTINCT patient), count(DISTINCT scan) FROM entries")
@@ -197,8 +229,11 @@ class CaseTable:
     def _linked(self, wanted: str, by: str, values: set[str]) -> set[str]:
         found: set[str] = set()
         for chunk in _chunks(sorted(values)):
-            rows = self._rows(f"SELECT DISTINCT {wanted} FROM entries WHERE {by} IN ({_marks(chunk)})", chunk)  # noqa: S608
-            found |= {str(row[0]) for row in rows}
+            rows = self._rows(
+                f"SELECT DISTINCT {wanted} FROM {self._from} WHERE {by} IN ({_marks(chunk)})",  # noqa: S608  (own names)
+                chunk,
+            )
+            found |= {str(row[0]) for row in rows if row[0] is not None}
         return found
 
     def _numbers(self, query: str, values: Sequence[object]) -> Ids:

@@ -7,14 +7,14 @@ encoder, checksums and measured recall (JSON). A lesion of the patient who is as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.errors import UsageError
+from agent.errors import IntegrityError, UsageError
 from retrieval.case_calibration import NEAR_DUPLICATE
 from retrieval.case_commit import Change, Commit
 from retrieval.case_files import MANIFEST, read_manifest, verified, writer_lock
@@ -108,6 +108,10 @@ class CaseBase:
         salted = hashlib.blake2b(name.strip().encode(), key=bytes.fromhex(self.manifest.salt), digest_size=16)
         return salted.hexdigest()
 
+    def patient_keys(self, name: str) -> set[str]:
+        """Keys that cases of a patient may have, who is named by a word of a table or by a number of a DICOM header."""
+        return {self.patient_key(name), self.patient_key(plain_number(name))}
+
     def check_encoder(self, encoder: EncoderId) -> None:
         """Refuse vectors of another encoder than the base's.
 
@@ -150,7 +154,7 @@ class CaseBase:
         k: int,
         *,
         encoder: EncoderId,
-        exclude_patient: str | None,
+        exclude_patient: str | Collection[str] | None,
         exclude_scan: str | None,
         filters: Filters | None = None,
     ) -> list[Hit]:
@@ -160,7 +164,8 @@ class CaseBase:
             vector: (dimension,) raw vector of the lesion.
             k: number of neighbours; fewer come back only where fewer pass.
             encoder: which encoder made the vector.
-            exclude_patient: key of the lesion's patient (`patient_key`); None only if nobody knows who it is.
+            exclude_patient: key of the lesion's patient (`patient_key`), or several where they have several names; None
+                only if nobody knows who it is.
             exclude_scan: digest of the lesion's scan; whoever has this scan in the base is taken for the patient.
             filters: what entries have to be.
 
@@ -171,7 +176,8 @@ class CaseBase:
             UsageError: another encoder, or a k out of range.
         """
         self.check_encoder(encoder)
-        own = self._table.relatives(exclude_patient, exclude_scan)
+        keys = {exclude_patient} if isinstance(exclude_patient, str) else set(exclude_patient or ())
+        own = self._table.relatives(keys, exclude_scan)
         ids, near = self._index.search(vector, k, allowed=self._table.passing(filters or Filters()), excluded=own)
         found = [(float(s), int(i)) for i, s in zip(ids[0], near[0], strict=True) if i >= 0]
         known = self._table.entries([number for _, number in found])
@@ -211,17 +217,26 @@ class CaseBase:
         for left in range(_TRIES - 1, -1, -1):
             self.manifest = read_manifest(self.folder)
             try:
-                self._table = CaseTable.read_only(verified(self.folder, self.manifest.cases))
                 path = verified(self.folder, self.manifest.index)
                 self._index = VectorIndex.read(path, self.manifest.about, self.manifest.count)
-            except FileNotFoundError as error:
-                if left == 0 or read_manifest(self.folder) == self.manifest:
-                    raise UsageError(
-                        f"The case base {self.folder} lacks the file {Path(str(error.filename)).name}: restore it, or "
-                        "build the index anew."
-                    ) from error
+                self._table = CaseTable.read_only(verified(self.folder, self.manifest.cases))
+            except (FileNotFoundError, IntegrityError) as error:
+                # Whoever put a new generation in place removed files of this one, perhaps between check and use.
+                if left and read_manifest(self.folder) != self.manifest:
+                    continue
+                if isinstance(error, IntegrityError):
+                    raise
+                raise UsageError(
+                    f"The case base {self.folder} lacks the file {Path(str(error.filename)).name}: restore it, or "
+                    "build the index anew."
+                ) from error
             else:
                 return
+
+
+def plain_number(text: str) -> str:
+    """A patient's number however it was written: in capitals and with single blanks."""
+    return " ".join(text.upper().split())
 
 
 def _called(encoder: EncoderId) -> str:

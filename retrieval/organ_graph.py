@@ -171,7 +171,7 @@ class Hop(_Row):
         why: the reason, as a clause.
         citations: full references.
         priority, depth: of the edge, 1 comes first; number of hops from what the question asks.
-        source: structure of the finding that opened it, with its side.
+        source, condition, part: the finding that opened it: structure with its side, and what the edge asks of it.
     """
 
     edge: str
@@ -182,6 +182,8 @@ class Hop(_Row):
     priority: int
     depth: int
     source: str
+    condition: Condition
+    part: str | None = None
 
     @property
     def key(self) -> str:
@@ -207,8 +209,7 @@ def edges_for(
 ) -> list[Hop]:
     """Checks that findings open and that were not done yet, the most important first.
 
-    A pure function: the same findings, in any order, give the same hops. Since a key is never given again once it is
-    visited, and there are finitely many, following hops ends.
+    A pure function of the set of findings. No key is given again once it is visited: following hops ends.
 
     Args:
         findings: what was found so far.
@@ -240,8 +241,7 @@ class _Opened:
 
     @property
     def source(self) -> str:
-        side = self.finding.side
-        return f"{self.finding.structure}_{side}" if side else self.finding.structure
+        return "_".join(filter(None, (self.finding.structure, self.finding.side)))
 
     @property
     def key(self) -> str:
@@ -255,7 +255,7 @@ class _Opened:
         return Hop(
             edge=self.edge.id, structure=self.structure, check=self.opening.check, why=self.opening.why,
             citations=graph.cited(self.edge), priority=self.edge.priority, depth=self.finding.depth + 1,
-            source=self.source,
+            source=self.source, condition=self.edge.trigger.condition, part=self.edge.trigger.part,
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ and not negation, so that "no focal lesion" lies as near to "many metastases" as
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -41,7 +42,8 @@ _SHORTEST_STEM = 4
 _NO_ABSENCE = re.compile(
     r"\b(?:no|without|non)[ -]?(?:iv |oral |intravenous )?(?:contrast|enhance\w*)"
     r"|\bnot? (?:only|assessed|measurable|measured|covered|known|sure|excluded|ruled out|doubt|change)\b"
-    r"|\bcan(?:not|n?['’]?t) (?:be )?(?:exclude|rule|ruled out)\w*"
+    r"|\bcan(?:not|n?['’]?t) (?:it |this |they )?(?:be )?(?:exclude|rule|ruled out|resect|operat|remov)\w*"
+    r"|(?:\bnot|n['’]t) (?:be )?(?:enhanc|resect|opera[bt]|remov)\w*"
 )
 _ABSENCE = re.compile(
     r"\b(?:no|not|without|none|absent|absence|free of|negative for|never|neither|nor|exclude[sd]?|rule[sd]? out)\b"
@@ -83,7 +85,13 @@ def polarity_of(text: str) -> Literal["presence", "absence"] | None:
 
 def words(text: str) -> list[str]:
     """Stems of a text's words, stop words left out; "LR-5" and "T1a" are words."""
-    return [_stem(one) for one in _WORD.findall(_JOINED.sub("", text.lower().replace("_", " "))) if one not in _STOP]
+    return [_stem(one) for one in _WORD.findall(_JOINED.sub("", _folded(text))) if one not in _STOP]
+
+
+def _folded(text: str) -> str:
+    """Small letters without accents: a passage has none, a query may."""
+    apart = unicodedata.normalize("NFKD", text.lower().replace("_", " ").replace("œ", "oe").replace("æ", "ae"))
+    return "".join(one for one in apart if not unicodedata.combining(one))
 
 
 def _stem(word: str) -> str:

@@ -47,7 +47,8 @@ class MiniLM:
 
         if self._model is None:
             self._model = _load()
-        cut = [one[:MAX_CHARACTERS] for one in texts]
+        # Bytes of a command line that are no UTF-8 arrive as lone surrogates, which no tokenizer takes.
+        cut = [one[:MAX_CHARACTERS].encode("utf-8", "replace").decode() for one in texts]
         vectors = self._model.encode(cut, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True)
         return np.asarray(vectors, dtype=np.float32)
 

@@ -72,14 +72,15 @@ def vote(
     """Let neighbours vote on the type of a lesion.
 
     Args:
-        hits: neighbours, best first, none of them of the lesion's own patient; near duplicates do not vote, and of
-            the others as many as the calibration says.
+        hits: neighbours, best first, none of them of the lesion's own patient; whoever has a near duplicate among
+            them does not vote, since they may be that patient, and of the others as many as the calibration says.
         calibration: of the base; None for a base that is too small for one.
         organ: organ that the neighbours were filtered by, None if they were not.
         rules: when a vote is held.
     """
     rules = rules or VoteRules()
-    voters = [one for one in hits if not one.near_duplicate][: calibration.neighbours if calibration else None]
+    same = {one.entry.patient for one in hits if one.near_duplicate}
+    voters = [one for one in hits if one.entry.patient not in same][: calibration.neighbours if calibration else None]
     people = Counter(one.entry.patient for one in voters)
     nearest = voters[0].similarity if voters else None
     seen = {"neighbours": len(voters), "patients": len(people), "nearest": nearest}

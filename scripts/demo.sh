@@ -1,24 +1,23 @@
 #!/bin/sh
-# The main job on the embedded default: a synthetic scan, questions about it, the report and its trace.
+# The main job on the embedded default: a synthetic scan without labels, questions about it, the report and its trace.
 set -eu
 BIN=${BIN:-.venv/bin}
 DEMO=${DEMO:-demo}
+SCAN=$DEMO/phantom/ct.nii.gz
 rm -rf "$DEMO"
 echo "== A synthetic abdominal CT with liver metastases, a kidney cyst and a pancreatic cancer"
 "$BIN/tumortrace" phantom make --seed 7 --lesion liver_metastasis:32:8 --lesion liver_metastasis:18:3 --lesion kidney_cyst:24:left --lesion pancreas_pdac:30:tail --out "$DEMO/phantom"
 echo
-echo "== Questions"
+echo "== Questions about the scan alone: what they need is segmented first"
 for question in "Is the spleen enlarged, and how many liver lesions are there?" \
-    "In which segment is the largest liver metastasis?" \
+    "In which segment is the largest liver lesion?" \
     "What is the stage of the pancreatic cancer?"; do
     echo
-    "$BIN/tumortrace" ask "$DEMO/phantom/ct.nii.gz" "$question" \
-        --labels "$DEMO/phantom/labels.nii.gz" --labels "$DEMO/phantom/parts.nii.gz"
+    "$BIN/tumortrace" ask "$SCAN" "$question"
 done
 echo
 echo "== The report on everything"
-"$BIN/tumortrace" report "$DEMO/phantom/ct.nii.gz" \
-    --labels "$DEMO/phantom/labels.nii.gz" --labels "$DEMO/phantom/parts.nii.gz" --out "$DEMO/report" --profile
+"$BIN/tumortrace" report "$SCAN" --out "$DEMO/report" --profile
 echo
 echo "== The trace, verified"
 "$BIN/tumortrace" trace verify "$DEMO/report"

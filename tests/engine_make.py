@@ -39,7 +39,7 @@ class Pretend:
             made.append(Offer(backend="pretend", task=task, classes=classes, licence="none", version="v",
                               title=f"the pretended engine ({task})", rank=rank,
                               missing="install it" if task.startswith("absent") else None,
-                              synthetic_only=task.startswith("synthetic")))
+                              synthetic_only=task.startswith("synthetic"), whole="_part" not in task))
         return made
 
     def run(self, job, tell):
@@ -55,6 +55,20 @@ class Pretend:
             raise RuntimeError("patient Jane Doe at /secret/path")
         if kind == "refuse":
             raise ToolError("its weights are broken")
+        if kind == "garbage":
+            with open(os.path.join(job.out, "steps.jsonl"), "a") as file:
+                file.write("no step\\n[1, 2]\\n" + "[" * 100000 + "\\n")
+        if kind == "noise":
+            while True:
+                print("again and again" * 1000)
+        if kind == "torch":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        if kind == "lookup":
+            import socket
+            socket.getaddrinfo("example.org", 80)
+        if kind == "datagram":
+            import socket
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"hu", ("192.0.2.1", 53))
         if kind == "memory":
             hold = [np.ones(1 << 27) for _ in range(64)]
         if kind == "leave":
@@ -80,6 +94,8 @@ class Pretend:
             labels = labels[1:]
         if kind == "float":
             labels = labels.astype(np.float32)
+        if kind == "few":
+            return Segmented(labels=labels, names={1: "Liver"})
         return Segmented(labels=labels, names={1: "Liver", 2: "Spleen", 3: "Lesion"})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class ArrayStore:
             with np.load(self.path(key), allow_pickle=False) as held:
                 arrays = {name: held[name] for name in held.files if name != _META}
                 told = json.loads(bytes(held[_META]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error):
             return None
         if not isinstance(told, dict) or not isinstance(told.get("meta"), dict):
             return None

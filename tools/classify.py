@@ -26,7 +26,7 @@ _UNLIKE = "the lesion is unlike those that {} was trained on"
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings", "evidence"),
     says={
         QUANTITY: {
@@ -76,11 +76,13 @@ def classify_lesion(
         details = card | _answer(case, structure, found, chosen, str(given.value))
     except NoOpinion as why:
         return [make(QUANTITY, structure, state=why.state, reason=why.reason, details=card | why.details, **common)]
-    note = f"only what is seen counts: {found.cut}" if found.cut else None
+    notes = [f"only what is seen counts: {found.cut}"] if found.cut else []
+    if details["in_distribution"] is None:
+        notes.append("whether it is like the lesions of its training is not known")
     return [
         make(
-            QUANTITY, structure, state=State.MEASURED, value=details["type"], reason=note, details=details,
-            slice=case.scan.orientation.file_slice(found.every[0].axes.k), **common,
+            QUANTITY, structure, state=State.MEASURED, value=details["type"], reason="; ".join(notes) or None,
+            details=details, slice=case.scan.orientation.file_slice(found.every[0].axes.k), **common,
         )
     ]  # fmt: skip
 

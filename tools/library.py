@@ -49,12 +49,14 @@ class Library:
         arrays: where vectors are kept by content; None to make them anew each time.
         encoder: name or folder of the encoder; `AUTO` for the built-in one that the base names.
         patient: whatever identifies the patient, as in the table that the base was made from; None if not known.
+        number: the patient's number by the scan's own header; None where it tells none.
     """
 
     folder: Path
     arrays: ArrayStore | None = None
     encoder: str = AUTO
     patient: str | None = field(default=None, repr=False)
+    number: str | None = field(default=None, repr=False)
     _opened: Opened | None = field(default=None, init=False, repr=False, compare=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
@@ -78,8 +80,12 @@ class Library:
         """Hash over all that a comparison depends on: the base, the encoder, and who is left out."""
         found = self.opened()
         own = encoder_id(found.encoder).model_dump(mode="json") if found.encoder is not None else found.unfit
-        patient = found.base.patient_key(self.patient) if self.patient is not None else None
-        return content_hash([found.digest, own, patient])
+        return content_hash([found.digest, own, [*sorted(self.own_keys(found.base) or ())]])
+
+    def own_keys(self, base: CaseBase) -> set[str] | None:
+        """Keys in a base of the patient who is asked about, who is left out; None if nobody tells who it is."""
+        names = [name for name in (self.patient, self.number) if name]
+        return set().union(*map(base.patient_keys, names)) if names else None
 
     @property
     def synthetic_only(self) -> bool:

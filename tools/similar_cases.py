@@ -56,16 +56,17 @@ class _Search:
         around = host[1].region if host is not None else None
         vector = embed(self.case.scan, lesion.region, encoder, self.library.arrays, around)
         voters = base.calibration.neighbours if base.calibration is not None else k
-        named = self.library.patient
-        return base.search(
-            vector, max(k, voters + _MORE), encoder=encoder_id(encoder),
-            exclude_patient=base.patient_key(named) if named is not None else None,
+        found = base.search(
+            vector, max(k, voters + _MORE), encoder=encoder_id(encoder), exclude_patient=self.library.own_keys(base),
             exclude_scan=self.case.scan.digest, filters=Filters(organ=self.organ, phase=self.phase),
         )  # fmt: skip
+        # The same lesion once more, from a copy of the scan that no digest gives away: its patient is this one.
+        own = {one.entry.patient for one in found if one.near_duplicate}
+        return [one for one in found if one.entry.patient not in own]
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings", "evidence", "library"),
     says={
         SIMILAR: {
@@ -116,14 +117,14 @@ def similar_cases(
             raise ToolError("cases are compared in a contrast phase, and the evidence given is of something else")
         known = str(given.value) if given.state is State.MEASURED else None
         search = _Search(case, structure, library, opened, _organ(structure), known)
-        card |= {"organ": search.organ, "phase": known, "patient_known": library.patient is not None}
+        card |= {"organ": search.organ, "phase": known, "patient_known": library.own_keys(opened.base) is not None}
         listed = [search.near(one, k) for one in [found.every[0], *rivals(found)]]
         if not listed[0]:
             raise NoOpinion(State.NOT_MEASURABLE, "the case base holds no lesion of this organ and phase to compare")
     except NoOpinion as why:
         common |= {"state": why.state, "reason": why.reason, "details": card | why.details}
         return [make(quantity, structure, unit=unit, **common) for quantity, unit in ((SIMILAR, "1"), (OPINION, None))]
-    untold = library.patient is None and not case.scan.header.synthetic
+    untold = not card["patient_known"] and not case.scan.header.synthetic
     common |= {"slice": case.scan.orientation.file_slice(found.every[0].axes.k)}
     note = "; ".join([f"only what is seen counts: {found.cut}"] * bool(found.cut) + [_UNTOLD_PATIENT] * untold) or None
     shown = listed[0][:k]

@@ -14,7 +14,7 @@ from agent.commands.profile import print_profile
 from agent.engine import Engine
 from agent.engines import everywhere, workshop
 from agent.errors import ModelUnavailable
-from agent.library import library
+from agent.library import library, of_patient
 from agent.report import render_terminal
 from agent.report_model import Report
 from agent.reporting import report_json
@@ -108,7 +108,7 @@ def _run(
         engine = Engine(
             settings, chosen, progress, profile, tell,
             workshop=workshop(settings, segment, progress), look_everywhere=everywhere(settings, segment),
-            library=cases,
+            library=of_patient(cases, files.scan, case.scan),
         )  # fmt: skip
         try:
             made, _ = engine.ask(case, question, options=choices, out=out, resume=resume)

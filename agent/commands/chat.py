@@ -15,7 +15,7 @@ from agent.commands import options as o
 from agent.engine import Engine
 from agent.engines import workshop
 from agent.errors import InputError, ModelUnavailable
-from agent.library import library
+from agent.library import library, of_patient
 from agent.query import Query
 from agent.report_model import Report
 from agent.settings import Settings
@@ -48,7 +48,8 @@ def chat(
     engines, cases = workshop(settings, segment), library(settings)
     with o.progress_bar() as progress:
         case = open_case(files, progress=progress)
-    engine = Engine(settings, o.choose_model(model), workshop=engines, library=cases)
+    own = of_patient(cases, files.scan, case.scan)
+    engine = Engine(settings, o.choose_model(model), workshop=engines, library=own)
     console.print("Ask about the scan. “why” shows the evidence of the last answer, “quit” leaves.", markup=False)
     previous: tuple[Query, ...] = ()
     last: Report | None = None

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from agent.cases import CaseFiles, open_case
+from agent.commands.index_picture import picture
 from agent.commands.index_rows import IndexRow, read_rows
 from agent.commands.options import (
     ClassMapOption,
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
     index.command("add")(add)
     index.command("search")(search)
     index.command("stats")(stats)
+    index.command("picture")(picture)
     app.add_typer(index, name="index")
 
 
@@ -90,7 +92,9 @@ def search(
         str | None, typer.Option("--patient", help="Who the patient is, as in the table; theirs are left out.")
     ] = None,
     k: Annotated[int, typer.Option("-k", help="Number of neighbours.", min=1, max=1000)] = 10,
-    organ: Annotated[str | None, typer.Option("--organ", help="Only lesions of this organ.")] = None,
+    organ: Annotated[
+        str | None, typer.Option("--organ", help="Only lesions of this organ; by default that of the class.")
+    ] = None,
     in_phase: Annotated[str | None, typer.Option("--in-phase", help="Only lesions in this phase.")] = None,
     lesion_type: Annotated[str | None, typer.Option("--lesion-type", help="Only lesions of this type.")] = None,
     site: Annotated[str | None, typer.Option("--site", help="Only lesions of this site.")] = None,
@@ -98,33 +102,39 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """The most similar lesions of other patients, and how they vote on the type."""
-    from agent.commands.index_entries import largest, lesion_class, vector_of  # noqa: PLC0415
+    from agent.commands.index_entries import largest, lesion_class, organ_of, vector_of  # noqa: PLC0415
     from tools.library import encoder_id  # noqa: PLC0415
+    from tools.patient_number import patient_number  # noqa: PLC0415
 
     ident, chosen = lesion_class(structure), _encoder(encoder)
     with CaseBase.open(index) as base, progress_bar(quiet=as_json) as bar:
         base.check_encoder(encoder_id(chosen))
         case = open_case(case_files(scan, labels, class_map, series, phase), progress=bar)
+        if base.manifest.synthetic_only and not case.scan.header.synthetic:
+            raise UsageError(f"The case base {index} says nothing of real scans: it is valid for synthetic ones only.")
+        # The vote was fitted on neighbours within an organ, and holds for no others.
+        organ = organ or organ_of(ident)
         lesion = largest(case, ident)
         if lesion is None:
             raise UsageError(f"No {ident} is labelled in the scan, so there is nothing to compare.")
         bar("encoding", 0, 0)
         vector = vector_of(case, ident, lesion, chosen, ArrayStore(Settings().cache))
+        names = [name for name in (patient, patient_number(scan, case.scan)) if name]
         voters = base.calibration.neighbours + 5 if base.calibration is not None else k
         hits = base.search(
             vector, max(k, voters), encoder=encoder_id(chosen),
-            exclude_patient=base.patient_key(patient) if patient is not None else None,
+            exclude_patient=set().union(*map(base.patient_keys, names)),
             exclude_scan=case.scan.digest,
             filters=Filters(organ=organ, phase=in_phase, lesion_type=lesion_type, site=site),
         )  # fmt: skip
-        opinion = vote(hits, base.calibration, organ)
+        opinion = vote(hits, base.calibration, organ) if lesion_type is None else None
     if as_json:
-        typer.echo(_json(hits[:k], opinion, known=patient is not None))
+        typer.echo(_json(hits[:k], opinion, known=bool(names)))
         return
     for number, hit in enumerate(hits[:k], start=1):
         _say(f"{number:3}  {_line(hit)}")
     _say(_opinion(opinion))
-    if patient is None:
+    if not names:
         _say("Other scans of the same patient could not be left out: say who it is with --patient.")
 
 
@@ -199,13 +209,19 @@ def _batches(
 
 def _row(base: CaseBase, row: IndexRow, encoder: Encoder) -> Batch:
     from agent.commands.index_entries import Told, entry_of, largest, lesion_classes, phase_of, vector_of  # noqa: PLC0415
+    from tools.patient_number import patient_number  # noqa: PLC0415
 
     case = open_case(CaseFiles(row.scan, row.labels, row.class_map, settings=CaseSettings(phase=row.phase)))
     if base.manifest.synthetic_only and not case.scan.header.synthetic:
         raise UsageError("the case base takes synthetic scans only, and this one is not marked as such.")
-    # A patient who is not named is at least told from others by the scan.
+    number = patient_number(row.scan, case.scan)
     told = Told(
-        base.patient_key(row.patient or f"scan {case.scan.digest}"), row.label_source, row.lesion_type, row.site
+        # A patient whom nothing names is at least told from others by the scan.
+        patient=base.patient_key(row.patient or number or f"scan {case.scan.digest}"),
+        label_source=row.label_source,
+        lesion_type=row.lesion_type,
+        site=row.site,
+        number=base.patient_key(number) if number is not None else None,
     )
     phase, store = row.phase or phase_of(case), ArrayStore(Settings().cache)
     found = [(name, one) for name in lesion_classes(case, row.structures) if (one := largest(case, name)) is not None]
@@ -223,7 +239,9 @@ def _line(hit: Hit) -> str:
     return f"{hit.similarity:.3f}  {', '.join(parts)} ({one.label_source}; {one.id}){note}"
 
 
-def _opinion(opinion: Vote) -> str:
+def _opinion(opinion: Vote | None) -> str:
+    if opinion is None:
+        return "No vote: the lesions were chosen by their type."
     if opinion.state != "voted":
         return f"No vote: {opinion.reason}."
     shares = ", ".join(f"{name.replace('_', ' ')} {100 * p:.0f} %" for name, p in opinion.probabilities.items())
@@ -231,7 +249,7 @@ def _opinion(opinion: Vote) -> str:
     return f"Vote of {opinion.neighbours} lesions of {opinion.patients} patients, no diagnosis: {shares}.{far}"
 
 
-def _json(hits: list[Hit], opinion: Vote, *, known: bool) -> str:
+def _json(hits: list[Hit], opinion: Vote | None, *, known: bool) -> str:
     from tools.types import canonical_json  # noqa: PLC0415
 
     return canonical_json(
@@ -240,7 +258,7 @@ def _json(hits: list[Hit], opinion: Vote, *, known: bool) -> str:
                 {**hit.entry.model_dump(), "similarity": hit.similarity, "near_duplicate": hit.near_duplicate}
                 for hit in hits
             ],
-            "vote": opinion.model_dump(),
+            "vote": opinion.model_dump() if opinion is not None else None,
             "patient_excluded": known,
         }
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import UsageError
-from retrieval.case_model import CaseEntry, LabelSource
+from retrieval.case_model import NUMBER, CaseEntry, LabelSource
 from tools.array_store import ArrayStore
 from tools.base import Case
 from tools.encode import embed, region_digest
@@ -31,12 +31,14 @@ class Told:
         label_source: who says of which type they are.
         lesion_type: of which type; None for what their label class says.
         site: part of the organ, or institution.
+        number: key of the patient's number in the DICOM header, None where there is none.
     """
 
     patient: str
     label_source: LabelSource
     lesion_type: str | None = None
     site: str | None = None
+    number: str | None = None
 
 
 def lesion_classes(case: Case, asked: tuple[str, ...] = ()) -> list[str]:
@@ -99,5 +101,8 @@ def entry_of(case: Case, structure: str, lesion: Lesion, told: Told, phase: str 
         patient=told.patient, scan=case.scan.digest, organ=organ_of(structure), structure=structure, phase=phase,
         lesion_type=kind, label_source=told.label_source, site=told.site,
         size_mm=round(lesion.axes.long_axis, 2),
-        extra={"volume_cm3": round(lesion.volume, 4), "cut_off": bool(lesion.cut)},
+        extra={
+            "volume_cm3": round(lesion.volume, 4), "cut_off": bool(lesion.cut),
+            **({NUMBER: told.number} if told.number is not None else {}),
+        },
     )  # fmt: skip

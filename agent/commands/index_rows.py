@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import pydantic
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from agent.errors import UsageError
-from retrieval.case_model import LabelSource
+from agent.tables import TableRow, read_table
+from retrieval.case_model import LabelSource, Word
 
-MAX_BYTES = 64 << 20
-MAX_ROWS = 1_000_000
 COLUMNS = (
     "scan", "labels", "class_map", "structures", "patient", "lesion_type", "label_source", "site", "phase",
 )  # fmt: skip
@@ -43,10 +38,10 @@ class IndexRow(BaseModel):
     labels: tuple[Path, ...]
     class_map: tuple[str | None, ...] = ()
     structures: tuple[str, ...] = ()
-    patient: str | None = None
-    lesion_type: str | None = None
+    patient: Annotated[str, Field(max_length=500)] | None = None
+    lesion_type: Word | None = None
     label_source: LabelSource = "labels file"
-    site: str | None = None
+    site: Word | None = None
     phase: Literal["native", "arterial", "portal", "delayed"] | None = None
 
 
@@ -56,54 +51,12 @@ def read_rows(path: Path) -> list[IndexRow]:
     Raises:
         UsageError: naming the line where it cannot be read.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"The table {path} is larger than {MAX_BYTES >> 20} MiB: split it.")
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UsageError(f"There is no table of cases at {path}.") from None
-    except OSError as error:
-        raise UsageError(f"The table {path} cannot be read ({error.strerror}): give a CSV file.") from error
-    except UnicodeDecodeError:
-        raise UsageError(f"The table {path} is not a text file in UTF-8.") from None
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    try:
-        names = [name.strip().lower() for name in reader.fieldnames or ()]
-        unknown = [name or "one without a name" for name in names if name not in COLUMNS]
-        if unknown or len(set(names)) < len(names) or not {"scan", "labels"} <= set(names):
-            what = f"has unknown columns ({', '.join(unknown)})" if unknown else "has to name “scan” and “labels” once"
-            raise UsageError(f"The table {path} {what}: its first line may name {', '.join(COLUMNS)}.")
-        reader.fieldnames = names
-        rows = [_row(row, reader.line_num, path) for row in reader]
-    except csv.Error as error:
-        raise UsageError(f"Line {reader.line_num} of the table {path} is not valid CSV ({error}).") from error
-    if not 1 <= len(rows) <= MAX_ROWS:
-        raise UsageError(f"The table {path} has {len(rows)} rows; give between 1 and {MAX_ROWS}.")
-    return rows
+    return [_row(row) for row in read_table(path, COLUMNS, ("scan", "labels"), called="table of cases")]
 
 
-def _row(row: dict[str, str | None], line: int, table: Path) -> IndexRow:
-    if None in row:
-        raise UsageError(f"Line {line} of the table {table} has more cells than the first line has names.")
-    cells = {name: value.strip() for name, value in row.items() if value and value.strip()}
-    for name in ("scan", "labels"):
-        if name not in cells:
-            raise UsageError(f"Line {line} of the table {table} names no {name}.")
-    folder = table.absolute().parent
-    fields: dict[str, object] = {**cells, "line": line, "scan": folder / cells["scan"]}
-    fields["labels"] = tuple(folder / part for part in _parts(cells["labels"]))
-    fields["structures"] = _parts(cells.get("structures", ""))
-    fields["class_map"] = tuple(
-        None if part == "-" else str(folder / part) if (folder / part).is_file() else part
-        for part in _parts(cells.get("class_map", ""))
+def _row(row: TableRow) -> IndexRow:
+    paths = {"scan": row.path("scan"), "labels": row.paths("labels")}
+    return row.checked(
+        IndexRow,
+        {**row.cells, **paths, "line": row.line, "structures": row.parts("structures"), "class_map": row.class_map()},
     )
-    try:
-        return IndexRow.model_validate(fields)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"Line {line} of the table {table}: {where}: {first['msg']}.") from error
-
-
-def _parts(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in cell.split("|") if part.strip())

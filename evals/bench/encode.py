@@ -3,7 +3,8 @@
     python -m evals.bench.encode [--with-torch]
 
 Networks are tiny and random, made in the run; they show the cost of the path around them. Seconds are of processor
-time; torch's are of one thread. Astra is left out where it is not installed.
+time over all threads, the shortest of a few runs, so that loading and first calls do not count; torch runs on one
+thread. The store's file was just written, so it is read from memory. Astra is left out where it is not installed.
 """
 
 from __future__ import annotations

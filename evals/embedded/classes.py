@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.phantom_tissue import CLASSES, LESION_CLASSES
+from evals.phantom_tissue import CLASSES, LESION_CLASSES, Phase
 
 BACKGROUND = "background"
 Patch = tuple[int, int, int]
@@ -34,6 +34,7 @@ class NetworkSpec:
         members: phantom classes that belong to a class, where they are not the one of its name.
         covers: classes without a channel of their own that it has looked for: a phantom has no lesion of another type.
         sided: classes of paired organs that are given a side afterwards, by the organ that they lie in.
+        phases: contrast phases that it learns from and is offered for; all where there are none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class NetworkSpec:
     members: Mapping[str, tuple[str, ...]]
     covers: tuple[str, ...] = ()
     sided: tuple[str, ...] = ()
+    phases: tuple[Phase, ...] = ()
 
     def look_up(self) -> NDArray[np.uint8]:
         """(256,) class index by label value of a phantom."""
@@ -94,6 +96,8 @@ ABDOMEN = NetworkSpec(
     ),
     covers=("liver_lesion", "pancreas_lesion", "kidney_lesion_left", "kidney_lesion_right", "colon_lesion"),
     sided=("kidney_cyst", "kidney_rcc"),
+    # Without contrast in the portal vein, most of these lesions and vessels look like what lies around them.
+    phases=(Phase.PORTAL,),
     members=MappingProxyType(
         {name: (f"{name}_left", f"{name}_right") for name in ("kidney_cyst", "kidney_rcc")}
     ),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import UsageError
-from evals.phantom import make_phantom
+from evals.phantom import Phantom, make_phantom
 from evals.phantom_cases import draw_specs
 from evals.phantom_lesions import KINDS
 from evals.phantom_options import LesionSpec, PhantomOptions
@@ -41,16 +41,20 @@ def training_options(seed: int) -> PhantomOptions:
     )  # fmt: skip
 
 
+def make_training_phantom(options: PhantomOptions) -> Phantom:
+    """A phantom; where its lesions do not fit, with those of a random patient."""
+    try:
+        return make_phantom(options)
+    except UsageError:
+        return make_phantom(options.model_copy(update={"lesions": None, "cut_top_mm": 0.0}))
+
+
 def make_sample(seed: int, folder: Path) -> Path:
-    """Make the training phantom of a seed, once; where its lesions do not fit, with those of a random patient."""
+    """Make the training phantom of a seed, once."""
     path = folder / f"{seed}.npz"
     if path.exists():
         return path
-    options = training_options(seed)
-    try:
-        phantom = make_phantom(options)
-    except UsageError:
-        phantom = make_phantom(options.model_copy(update={"lesions": None, "cut_top_mm": 0.0}))
+    phantom = make_training_phantom(training_options(seed))
     part = path.with_suffix(".part.npz")
     np.savez_compressed(part, hu=phantom.hu, labels=phantom.labels)
     os.replace(part, path)  # noqa: PTH105  (atomic)

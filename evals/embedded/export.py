@@ -51,6 +51,7 @@ def export(spec: NetworkSpec, weights: Path, out: Path, about: dict[str, Any]) -
         "classes": list(spec.classes),
         "covers": list(spec.covers),
         "sided": list(spec.sided),
+        "phases": [one.value for one in spec.phases],
         "parameters": sum(one.numel() for one in network.parameters()),
         "sha256": hashlib.sha256(data).hexdigest(),
         **about,

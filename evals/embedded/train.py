@@ -21,16 +21,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from evals.embedded.classes import NETWORKS, NetworkSpec
-from evals.embedded.data import SPACING, load_sample
+from evals.embedded.data import SPACING, load_sample, training_options
 from evals.embedded.layouts import load_weights
 from evals.embedded.network import build
 from evals.phantom_tissue import LESION_CLASSES
 
 RATE = 2e-3
 WARM_UP = 0.04
-RARITY = 0.5
-"""Power of a class's number of voxels by which it counts less."""
-LESIONS = 0.5
+RARITY = (0.75, 0.5)
+"""Power of a class's number of voxels by which it counts less, at the beginning and at the end: what is rare is learned
+first, and how rare it is last."""
+LESIONS = 0.65
 """Share of the patches around a structure that are laid around a lesion, where there is one."""
 RESCAN = 40
 """Steps after which the folder is looked at again."""
@@ -52,7 +53,7 @@ class Patches:
     def draw(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """One patch with its classes."""
         if self._drawn % RESCAN == 0:
-            self._files = [one for one in sorted(self._folder.glob("*.npz")) if ".part" not in one.name]
+            self._files = [one for one in sorted(self._folder.glob("*.npz")) if self._fits(one)]
         if len(self._held) < HELD or self._drawn % 2 == 0:
             self._held = [*self._held[1 - HELD :], self._load(self._files[int(self._rng.integers(len(self._files)))])]
         self._drawn += 1
@@ -69,6 +70,11 @@ class Patches:
         patch = ndimage.affine_transform(smooth, matrix, offset, tuple(size), order=1, cval=-1000.0)
         target = ndimage.affine_transform(classes, matrix, offset, tuple(size), order=0, cval=0)
         return self._normalise(self._disturb(patch)), target.astype(np.int64)
+
+    def _fits(self, path: Path) -> bool:
+        if ".part" in path.name:
+            return False
+        return not self._spec.phases or training_options(int(path.stem)).phase in self._spec.phases
 
     def _load(self, path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], dict[int, NDArray[np.int64]]]:
         hu, labels = load_sample(path)
@@ -111,27 +117,55 @@ class Patches:
         return np.asarray((np.clip(patch, low, high) - low) / self._spec.scale, dtype=np.float32)
 
 
-def dice_loss(logits: Any, target: Any) -> Any:
-    """One minus the mean soft Dice of the classes that the patch holds."""
+def dice_loss(probabilities: Any, target: Any) -> Any:
+    """One minus the mean soft Dice of the classes that the patch holds: (classes, n) and (n,)."""
     import torch  # noqa: PLC0415
 
-    probabilities = torch.softmax(logits, 1)[0].flatten(1)
-    truth = torch.zeros_like(probabilities).scatter_(0, target.flatten()[None], 1.0)
+    truth = torch.zeros_like(probabilities).scatter_(0, target[None], 1.0)
     there = truth.sum(1) > 0
     there[0] = False
     if not bool(there.any()):
-        return logits.sum() * 0
+        return probabilities.sum() * 0
     both, all_ = (probabilities * truth).sum(1), probabilities.sum(1) + truth.sum(1)
     return 1 - ((2 * both + 1) / (all_ + 1))[there].mean()
 
 
-def rarity(target: Any, classes: int) -> Any:
-    """Weights of the classes in a patch: lesions and vessels, a thousandth of its voxels, would not be learned."""
+def rare_loss(probabilities: Any, target: Any, rarity: float) -> Any:
+    """Cross entropy in which rare classes count for more: lesions are a thousandth of a patch's voxels."""
     import torch  # noqa: PLC0415
 
-    counts = torch.bincount(target.flatten(), minlength=classes).float()
-    weight = torch.where(counts > 0, counts.clamp(min=20.0) ** -RARITY, 0.0)
-    return weight * (counts.sum() / (weight * counts).sum())
+    counts = torch.bincount(target, minlength=len(probabilities)).float()
+    weight = torch.where(counts > 0, counts.clamp(min=20.0) ** -rarity, 0.0)
+    return torch.nn.functional.nll_loss(probabilities.clamp(min=1e-7).log().T, target, weight)
+
+
+def loss_of(logits: Any, target: Any, joined: Any, rarity: float) -> Any:
+    """What is learned from: every class by itself, and the lesions of an organ whatever their type.
+
+    Args:
+        logits: (1, classes, i, j, k).
+        target: (1, i, j, k) classes.
+        joined: (classes,) number of the group of every class.
+        rarity: power by which classes with many voxels count less.
+    """
+    import torch  # noqa: PLC0415
+
+    probabilities, truth = torch.softmax(logits[0].flatten(1), 0), target.flatten()
+    groups = torch.zeros(int(joined.max()) + 1, probabilities.shape[1]).index_add_(0, joined, probabilities)
+    every = ((probabilities, truth), (groups, joined[truth]))
+    return sum(rare_loss(one, true, rarity) + dice_loss(one, true) for one, true in every) / 2
+
+
+def groups_of(spec: NetworkSpec) -> list[int]:
+    """Number of the group of every class: lesions of an organ are one, everything else is by itself."""
+    names = [_group(name, spec) for name in spec.classes]
+    order = list(dict.fromkeys(names))
+    return [order.index(name) for name in names]
+
+
+def _group(name: str, spec: NetworkSpec) -> str:
+    lesion = name in LESION_CLASSES or name in spec.sided
+    return name.split("_", maxsplit=1)[0] + " lesion" if lesion else name
 
 
 def train(
@@ -154,6 +188,7 @@ def train(
         network.load_state_dict(load_weights(begin, spec))
     patches = Patches(spec, folder, np.random.default_rng(seed))
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-4)
+    joined = torch.tensor(groups_of(spec))
     start, step, course, recent = time.monotonic(), 0, [], []
     while (done := (time.monotonic() - start) / 60 / minutes) < 1:
         rate = RATE * min(1.0, (done + 1e-3) / WARM_UP) * (1 - done) ** 0.9
@@ -161,9 +196,8 @@ def train(
             group["lr"] = rate
         image, target = patches.draw()
         logits = network(torch.from_numpy(image)[None, None].contiguous(memory_format=torch.channels_last_3d))
-        truth = torch.from_numpy(target)[None]
-        weight = rarity(truth, len(spec.classes))
-        loss = torch.nn.functional.cross_entropy(logits, truth, weight) + dice_loss(logits, truth)
+        rarity = RARITY[0] + (RARITY[1] - RARITY[0]) * done
+        loss = loss_of(logits, torch.from_numpy(target)[None], joined, rarity)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

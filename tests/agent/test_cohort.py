@@ -13,10 +13,13 @@ import agent.cells
 import agent.cohort
 from agent.cohort import Job, Result, Worker, read_manifest, run_cohort
 from agent.errors import ModelUnavailable, UsageError
+from agent.library import base_key
 from agent.query import NotUnderstood, Query
 from agent.state import Request
 from agent.trace import verify
+from retrieval.cases import CaseBase
 from tests.agent.loop_make import Asks, ask, settings_in, write_case
+from tests.retrieval.case_base_make import ENCODER, entry, vectors
 from tests.scan_make import refused
 
 WORDS = {
@@ -113,13 +116,12 @@ def test_a_bad_row_fails_alone_and_is_tried_again(tmp_path: Path, manifest: Path
     rows += [
         ["missing", "nowhere.nii.gz", "", "How large is the liver?"],
         ["long", "x" * 400, "", "How large is the liver?"],
-        ["nul", "a\0b.nii.gz", "", "How large is the liver?"],
         ["same", rows[1][1], rows[1][1], "How large is the liver?"],
     ]
     out = tmp_path / "out"
     jobs = read_manifest(write(manifest, rows))
     made = run_cohort(jobs, out, settings_in(tmp_path))
-    assert [one.outcome for one in made] == ["finished", "failed", "finished", "failed", "failed", "failed", "failed"]
+    assert [one.outcome for one in made] == ["finished", "failed", "finished", "failed", "failed", "failed"]
     for one in made:
         assert (one.error is None) == (one.outcome == "finished")
         if one.error:
@@ -130,7 +132,7 @@ def test_a_bad_row_fails_alone_and_is_tried_again(tmp_path: Path, manifest: Path
     scan = (tmp_path / rows[1][1]).resolve()
     broken.write_bytes(scan.read_bytes())
     made = run_cohort(jobs, out, settings_in(tmp_path))
-    assert worked == ["c1", "missing", "long", "nul", "same"]
+    assert worked == ["c1", "missing", "long", "same"]
     assert [one.outcome for one in made][:3] == ["finished"] * 3
     assert [row["outcome"] for row in results(out)][:3] == ["finished"] * 3
 
@@ -158,6 +160,19 @@ def test_a_changed_question_or_class_map_is_done_again(tmp_path: Path, files: tu
     keys = {job.key(), Job(**fields, question="And the spleen?").key(), Job(**fields).key()}
     table.write_text('{"1": "spleen"}')
     keys.add(job.key())
+    assert len(keys) == 4
+
+
+def test_another_case_base_is_another_job(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    job = Job(case="a", scan=files[0], labels=(files[1],))
+    settings, folder = settings_in(tmp_path), tmp_path / "base"
+    with CaseBase.create(folder, ENCODER, [([entry(0)], vectors(1))]):
+        own = base_key(settings.model_copy(update={"index": str(folder)}))
+    with CaseBase.open(folder) as base:
+        base.add([([entry(1)], vectors(2)[1:])], ENCODER)
+    grown = base_key(settings.model_copy(update={"index": str(folder)}))
+    none = base_key(settings.model_copy(update={"index": "none"}))
+    keys = {job.key(), *(job.key(cases=one) for one in ("auto", none, own, grown))}
     assert len(keys) == 4
 
 

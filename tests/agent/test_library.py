@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nibabel as nib
@@ -24,7 +25,7 @@ from retrieval.cases import CaseBase
 from tests.retrieval.case_base_make import DIMENSION, ENCODER, entry, vectors
 from tools.encoders.descriptor import DESCRIPTOR
 from tools.library import Library, encoder_id
-from tools.volume import SYNTHETIC_MARK
+from tools.volume import SYNTHETIC_MARK, ScanHeader
 
 
 @pytest.fixture
@@ -126,7 +127,8 @@ def test_the_option_chooses_what_a_run_compares_with(
         raise _Stop
 
     monkeypatch.setattr(Engine, "ask", stop)
-    monkeypatch.setattr(command, "open_case", lambda *_: None)
+    real = SimpleNamespace(scan=SimpleNamespace(header=ScanHeader("nifti")))
+    monkeypatch.setattr(command, "open_case", lambda *_: real)
     monkeypatch.setenv("TUMORTRACE_CACHE", str(tmp_path))
     app = typer.Typer()
     command.register(app)

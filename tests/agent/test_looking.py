@@ -16,6 +16,8 @@ from agent.report_model import Report
 from agent.settings import Settings
 from agent.state import RunState
 from agent.trace import read_events
+from agent.trace_schema import Event, Kind
+from agent.trace_view import summary
 from tests.engine_make import NAME, give, install
 from tests.tools.segment.plausible_make import Arrays, torso
 from tools.array_store import ArrayStore
@@ -96,7 +98,7 @@ def test_the_user_s_labels_come_first(tmp_path: Path, monkeypatch: pytest.Monkey
         ("kill_a", "was ended from outside by SIGKILL"),
         ("sleep_a", "took longer than allowed"),
         ("refuse_a", "its weights are broken"),
-        ("absent_a", "is not installed"),
+        ("absent_a", "cannot run here yet"),
         ("synthetic_a", "is valid for synthetic scans only"),
     ],
 )
@@ -120,6 +122,15 @@ def test_another_engine_looks_where_the_first_one_fails(
     assert report.answer is not None and report.answer.state is State.MEASURED
 
 
+def test_an_engine_that_looks_again_keeps_what_it_has_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Arrays
+) -> None:
+    ran = install(tmp_path, monkeypatch, "kill_a:spleen", give(tmp_path, "give_part", *_only(body, *ORGANS)))
+    report, _ = _ask(tmp_path, _unlabelled(body), "Is the liver larger than the spleen?")
+    assert ran.read_text(encoding="utf-8").split() == ["give_part", "kill_a", "give_part"]
+    assert report.answer is not None and report.answer.state is State.MEASURED
+
+
 def test_a_mask_that_cannot_be_right_is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Arrays
 ) -> None:
@@ -136,6 +147,39 @@ def test_a_mask_that_cannot_be_right_is_not_measured(
     assert report.answer.state is State.NOT_ASSESSED
     assert "the mask that the pretended engine (give_bad) made cannot be right" in report.answer.text
     assert any("it is not used" in note for note in report.limitations)
+    events = [one for one in read_events(tmp_path / "one/run/trace.jsonl") if isinstance(one, Event)]
+    (event,) = (one for one in events if one.kind == Kind.MASK_REFUSED)
+    assert event.data["structure"] == "spleen" and event.data["engine"] == f"{NAME}/give_bad"
+    assert event.data["version"] == "v" and event.data["reason"] and event.data["measured"]
+    assert "spleen by pretend/give_bad: " in summary(event)
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_a_class_that_an_engine_leaves_out_is_not_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Arrays, another: bool
+) -> None:
+    give(tmp_path, "give_few", *_only(body, "liver"))
+    others = [give(tmp_path, "give_b", *_only(body, *ORGANS))] if another else []
+    install(tmp_path, monkeypatch, "give_few:liver,spleen", *others)
+    report, _ = _ask(tmp_path, _unlabelled(body))
+    assert report.answer is not None
+    assert report.answer.state is (State.MEASURED if another else State.NOT_ASSESSED)
+    assert another or "did not look for it" in report.answer.text
+
+
+def test_lesions_of_one_engine_are_held_against_the_organ_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Arrays
+) -> None:
+    far, numbers = _only(body, "liver_lesion")
+    spleen = body.labels == body.numbers["spleen"]
+    far[spleen] = numbers["liver_lesion"]
+    install(
+        tmp_path, monkeypatch, give(tmp_path, "give_far", far, numbers),
+        give(tmp_path, "give_organs", *_only(body, *ORGANS)),
+    )  # fmt: skip
+    report, _ = _ask(tmp_path, _unlabelled(body), "How many lesions are in the liver?")
+    assert report.answer is not None and report.answer.value == 1
+    assert any("far from the organ" in note for note in report.limitations)
 
 
 def test_a_second_engine_repairs_a_mask_that_cannot_be_right(

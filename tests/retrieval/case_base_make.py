@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrieval.case_model import CaseEntry, EncoderId
+from retrieval.case_model import NUMBER, CaseEntry, EncoderId
 from retrieval.index_model import FloatRows
 
 DIMENSION = 8
@@ -13,13 +13,15 @@ ORGANS = ("liver", "kidney")
 TYPES = ("cyst", "metastasis")
 
 
-def entry(number: int, patient: str | None = None, scan: str | None = None, **more: str | None) -> CaseEntry:
-    """An entry whose fields follow from its number unless they are given."""
+def entry(
+    at: int, patient: str | None = None, scan: str | None = None, *, number: str | None = None, **more: str | None
+) -> CaseEntry:
+    """An entry whose fields follow from its place unless they are given; `number` is the one of a DICOM header."""
     told: dict[str, object] = {
-        "id": f"case-{number}", "patient": patient or f"p{number // 2}", "scan": scan or f"s{number}",
-        "organ": ORGANS[number % 2], "structure": "lesion", "phase": ("portal", "native")[number // 2 % 2],
-        "lesion_type": TYPES[number // 4 % 2], "label_source": "synthetic", "site": f"site {number % 3}",
-        "size_mm": float(number), "extra": {"note": "x"}, **more,
+        "id": f"case-{at}", "patient": patient or f"p{at // 2}", "scan": scan or f"s{at}",
+        "organ": ORGANS[at % 2], "structure": "lesion", "phase": ("portal", "native")[at // 2 % 2],
+        "lesion_type": TYPES[at // 4 % 2], "label_source": "synthetic", "site": f"site {at % 3}",
+        "size_mm": float(at), "extra": {"note": "x", **({NUMBER: number} if number is not None else {})}, **more,
     }  # fmt: skip
     return CaseEntry.model_validate(told)
 

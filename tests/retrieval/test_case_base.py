@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import IntegrityError, TumorTraceError, UsageError
-from retrieval.case_files import writer_lock
-from retrieval.case_model import CaseEntry, Filters, Hit
+from retrieval.case_calibration import patients
+from retrieval.case_files import publish, stored, verified, writer_lock
+from retrieval.case_model import CaseEntry, Filters, Hit, Manifest, StoredFile
 from retrieval.cases import CaseBase
 from retrieval.index_math import unit
 from retrieval.index_model import FloatRows, IndexLimits
@@ -63,6 +70,48 @@ def test_the_own_scan_leads_to_its_patient_and_to_all_their_names(tmp_path: Path
         assert [hit.entry.patient for hit in found(base, vectors(1)[0], scan="scan-3")] == ["bert"]
         assert [hit.entry.patient for hit in found(base, vectors(1)[0], patient="anna")] == ["bert"]
         assert len(found(base, vectors(1)[0], scan="another")) == 5
+
+
+def test_a_number_in_the_dicom_header_links_what_is_named_differently(tmp_path: Path) -> None:
+    entries = [
+        entry(0, "anna", "scan-1", number="n1"), entry(1, "a. b.", "scan-2", number="n1"), entry(2, "a. b.", "scan-3"),
+        entry(3, "n1", "scan-4"), entry(4, "bert", "scan-5", number="n2"),
+    ]  # fmt: skip
+    with CaseBase.create(tmp_path / "base", ENCODER, [(entries, vectors(5))]) as base:
+        for patient, scan in (("n1", None), ("anna", None), ("a. b.", None), (None, "scan-3")):
+            hits = found(base, vectors(1)[0], patient=patient, scan=scan)
+            assert [hit.entry.patient for hit in hits] == ["bert"]
+        both = base.search(
+            vectors(1)[0], 9, encoder=ENCODER, exclude_patient=["anna", "bert", "nobody"], exclude_scan=None
+        )
+        assert both == []
+        numbers = base._table.numbered()
+        assert patients([(at, one.patient, one.scan, "", "") for at, one in enumerate(entries)], numbers) == {
+            0: 0, 1: 0, 2: 0, 3: 0, 4: 1,
+        }  # fmt: skip
+
+
+def test_a_base_of_before_such_numbers_is_read_and_learns_them(folder: Path) -> None:
+    told = json.loads((folder / "manifest.json").read_bytes())["manifest"]
+    table = folder / told["cases"]["name"]
+    with contextlib.closing(sqlite3.connect(table)) as connection:
+        connection.execute("DROP TABLE numbers")
+        connection.execute("VACUUM")
+    manifest = Manifest.model_validate_json(json.dumps(told))
+    publish(folder, manifest.model_copy(update={"cases": stored(table)}))
+    with CaseBase.open(folder) as base:
+        assert len(found(base, vectors(1)[0], 60, patient="p3")) == 58
+        base.add([([entry(70, "p3x", number="n3"), entry(71, "p3y", number="n3")], vectors(2, 8))], ENCODER)
+        assert len(found(base, vectors(1)[0], 62, patient="p3x")) == 60
+
+
+def test_a_base_may_be_read_by_whom_the_umask_lets(folder: Path) -> None:
+    with CaseBase.open(folder) as base:
+        base.rebuild()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir() if path.name != ".lock"}
+    plain = folder / "plain"
+    plain.touch()
+    assert set(modes.values()) == {plain.stat().st_mode & 0o777}
 
 
 def test_a_nearly_equal_vector_of_another_name_is_pointed_out(whole: Path) -> None:
@@ -199,6 +248,73 @@ def test_a_crash_at_any_write_leaves_the_old_base_or_the_new_one(
         if done:
             break
     assert len(outcomes) > 6 and {*outcomes} == {60, 61} and outcomes == sorted(outcomes)
+
+
+@pytest.mark.parametrize("kind", ["index", "cases"])
+def test_a_file_that_a_writer_removes_between_check_and_use_is_no_damage(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    with CaseBase.open(folder) as writer:
+        once = [kind]
+
+        def check(where: Path, told: StoredFile) -> Path:
+            path = verified(where, told)
+            if once and told.name.startswith(once[0]):
+                once.clear()
+                writer.add([([entry(70)], vectors(1))], ENCODER)
+            return path
+
+        monkeypatch.setattr("retrieval.cases.verified", check)
+        with CaseBase.open(folder) as reader:
+            assert len(found(reader, vectors(1)[0], 100)) == 61
+
+
+ENDLESS = """
+import itertools, sys
+from pathlib import Path
+from retrieval.cases import CaseBase
+from tests.retrieval.case_base_make import ENCODER, entry, vectors
+with CaseBase.open(Path(sys.argv[1])) as base:
+    for number in itertools.count(int(sys.argv[2])):
+        base.add([([entry(number)], vectors(1, number))], ENCODER)
+        base.delete([f"case-{number}"] if number % 3 == 0 else [])
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_readers_and_a_killed_writer_see_whole_generations(folder: Path) -> None:
+    """A real process changes the base without end and is killed; nobody sees anything half."""
+    for round_ in range(4):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS, str(folder), str(1000 * (round_ + 1))], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        try:
+            assert writer.stdout.readline()
+            until = time.monotonic() + 0.3 + 0.07 * round_
+            while time.monotonic() < until:
+                with CaseBase.open(folder) as base:
+                    assert len(found(base, vectors(1)[0], 5000)) == len(base) >= 60
+        finally:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+            writer.stdout.close()
+    with CaseBase.open(folder) as base:
+        base.rebuild()
+        assert len(found(base, vectors(1)[0], 5000)) == len(base)
+        assert {path.name for path in folder.iterdir()} == {
+            "manifest.json", ".lock", *(one.name for one in base.manifest.files()),
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["index", "cases", "vectors", "manifest"])
+def test_a_file_that_was_cut_off_is_refused(folder: Path, what: str) -> None:
+    (path,) = [one for one in folder.iterdir() if one.name.startswith(what)]
+    for size in (0, path.stat().st_size - 1):
+        os.truncate(path, size)
+        with pytest.raises(IntegrityError, match="damaged"):
+            CaseBase.open(folder).rebuild()
 
 
 @pytest.mark.parametrize("what", ["index", "cases", "vectors", "manifest"])

@@ -113,6 +113,8 @@ def test_classes_do_not_overlap_and_are_all_used() -> None:
             "vessel_contact:splenic_vein", "measure:spleen", "vessel_contact:celiac_trunk", "lesions:liver"}),
         (found("liver_metastasis"), {
             "lesions:colon", "lesions:pancreas", "lesions:stomach", "lesions:lung", "distance:portal_vein"}),
+        (found("liver_lesion"), {"measure:spleen", "vessel_contact:portal_vein"}),
+        (found("liver_cholangiocarcinoma"), {"vessel_contact:hepatic_vein", "presence:lymph_node"}),
         (found("liver_hcc"), {"vessel_contact:portal_vein", "measure:spleen", "measure:liver_segment_1"}),
         (found("kidney_rcc_left"), {
             "vessel_contact:renal_vein_left", "vessel_contact:inferior_vena_cava", "distance:adrenal_gland_left",

@@ -127,6 +127,7 @@ def test_a_negated_query_never_gets_the_opposite(query: str, wanted: str) -> Non
         ("there aren't any nodules", "absence"), ("without contrast", None), ("non-contrast CT of a cyst", None),
         ("metastasis cannot be excluded", None), ("nodes were not assessed", None), ("fatty liver", None),
         ("node", None), ("nodule", None), ("no contrast and no lesion", "absence"),
+        ("it does not enhance", None), ("why can't it be resected", None), ("no enhancing lesion", "absence"),
     ],
 )  # fmt: skip
 def test_polarity_is_read_from_plain_words(text: str, polarity: str | None) -> None:
@@ -157,6 +158,25 @@ def test_filters_hold_for_every_hit() -> None:
 def test_abbreviations_are_their_long_forms() -> None:
     assert ids("SMA contact")[:2] == ids("superior mesenteric artery contact")[:2]
     assert "kidney-t-size" in ids("RCC T category") and "kidney-t-size" in ids("renal cell carcinoma T category")
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("hypernephroma", "kidney-t-size"), ("hepatoma T staging", "liver-t-hcc"), ("islet cell tumour", "pnet-cues"),
+        ("what makes pancreas carcinoma unresectable", "pancreas-locally-advanced"),
+        ("when is a pancreatic cancer not resectable", "pancreas-locally-advanced"),
+        ("lesion that does not enhance, liver, water attenuation", "liver-cyst-cues"),
+        ("œsophageal tumör and the aôrta", "esophagus-neighbours"),
+    ],
+)  # fmt: skip
+def test_other_words_for_the_same_find_it_as_well(query: str, wanted: str) -> None:
+    assert wanted in ids(query)
+
+
+def test_what_holds_in_every_phase_is_found_in_each() -> None:
+    assert "lirads-phases" in ids("LI-RADS on a plain scan", phase="native")
+    assert "kidney-no-lesion" in ids("no renal lesion", phase="native")
 
 
 def test_words_are_stemmed_alike() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from retrieval.case_calibration import patients
+from retrieval.case_calibration import calibrate, patients
 from retrieval.case_model import CaseEntry, Filters, Hit
 from retrieval.cases import CaseBase
-from retrieval.index_model import FloatRows
+from retrieval.index import VectorIndex
+from retrieval.index_model import FloatRows, Ids
 from retrieval.vote import VoteRules, vote
 from tests.retrieval.case_base_make import DIMENSION, ENCODER, entry
 
@@ -86,13 +89,38 @@ def test_too_few_cases_do_not_vote(base: CaseBase, tmp_path: Path) -> None:
 
 def test_near_duplicates_do_not_vote_and_a_patient_counts_once(base: CaseBase) -> None:
     some = hits(base, draw(9, 3)[1][0])[:6]
-    twins = [Hit(some[0].entry, 0.99999, near_duplicate=True)] * 9
+    twins = [Hit(some[0].entry.model_copy(update={"patient": "twin"}), 0.99999, near_duplicate=True)] * 9
     assert vote([*twins, *some], base.calibration) == vote(some, base.calibration)
     cyst, other = (entry(900, lesion_type=kind, patient=kind) for kind in ("cyst", "metastasis"))
     rules = VoteRules(min_neighbours=1, min_patients=1)
     once = vote([Hit(cyst, 0.9), Hit(other, 0.9)], base.calibration, rules=rules)
     often = vote([Hit(cyst, 0.9)] * 5 + [Hit(other, 0.9)], base.calibration, rules=rules)
     assert often.probabilities["metastasis"] == pytest.approx(once.probabilities["metastasis"])
+
+
+def test_who_has_a_near_duplicate_does_not_vote_with_other_lesions(base: CaseBase) -> None:
+    some = hits(base, draw(9, 3)[1][0])[:6]
+    twin = Hit(entry(901, patient="twin"), 0.99999, near_duplicate=True)
+    theirs = Hit(entry(902, patient="twin", lesion_type="metastasis"), 0.9)
+    assert vote([twin, theirs, *some], base.calibration) == vote(some, base.calibration)
+
+
+def _once(rows: FloatRows) -> Iterator[tuple[Ids, FloatRows]]:
+    yield np.arange(len(rows)), rows
+
+
+def test_how_good_the_vote_is_was_measured_on_patients_outside_of_the_fit() -> None:
+    """On vectors that tell nothing, a fit judged on itself looks better than the prior; a fair one cannot."""
+    gains = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        people = [(i, f"p{i}", f"s{i}", "liver", KINDS[rng.integers(3)]) for i in range(24)]
+        rows = rng.normal(size=(24, DIMENSION)).astype(np.float32)
+        blocks = partial(_once, rows)
+        fit = calibrate(people, VectorIndex.build(blocks, DIMENSION), blocks)
+        assert fit is not None
+        gains.append(fit.prior_log_loss - fit.log_loss)
+    assert np.mean(gains) < 0
 
 
 def test_more_neighbours_move_further_from_the_prior(base: CaseBase) -> None:

@@ -20,6 +20,8 @@ from tests.case_make import boxes_case, orders, reorder
 from tests.evidence_make import measured
 from tests.said import said
 from tools.base import Case, CaseSettings
+from tools.classifiers.base import Described, Probabilities
+from tools.classifiers.registry import load_classifier
 from tools.classify import QUANTITY
 from tools.registry import load_tools
 from tools.types import Evidence, State
@@ -108,6 +110,24 @@ def test_an_opinion_holds_all_that_it_rests_on(own: str) -> None:
     assert "opinion of our classifier" in said(one)
     assert "is cyst" in said(one)
     assert classify(scene(85)).value == "metastasis"
+
+
+def test_where_nobody_knows_whether_it_is_like_the_training_that_is_said(
+    own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = load_classifier(own)
+
+    class Blind:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(known, name)
+
+        def predict(self, lesion: Described) -> Probabilities:
+            return Probabilities(known.predict(lesion).types)
+
+    monkeypatch.setattr("tools.classify.load_classifier", lambda _: Blind())
+    one = classify(scene())
+    assert (one.state, one.details["in_distribution"]) == (State.MEASURED, None)
+    assert "like the lesions of its training is not known" in said(one)
 
 
 def test_a_real_scan_gets_no_opinion_from_a_classifier_for_synthetic_ones(own: str) -> None:

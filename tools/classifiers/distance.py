@@ -23,7 +23,7 @@ class Mahalanobis(BaseModel):
 
     Attributes:
         means: centres (m, n), of all of them or of each sort.
-        precision: inverse covariance (n, n), symmetric and positive.
+        precision: inverse covariance (n, n), symmetric and positive definite.
         limit: largest distance at which a lesion counts as one like them.
         quantile: share of held-out lesions that lie within the limit.
     """
@@ -41,12 +41,14 @@ class Mahalanobis(BaseModel):
         if any(len(row) != size for row in (*self.precision, *self.means)):
             raise ValueError("the means and the precision have to be of one size")
         matrix = np.array(self.precision)
-        if not np.allclose(matrix, matrix.T, rtol=1e-4, atol=1e-6) or np.linalg.eigvalsh(matrix).min() < 0:
+        # A direction without any weight would take whatever lies along it for one like the training lesions.
+        if not np.allclose(matrix, matrix.T, rtol=1e-4, atol=1e-6) or np.linalg.eigvalsh(matrix).min() <= 0:
             raise ValueError("the precision has to be symmetric and positive")
         return self
 
     def distance(self, values: FloatArray) -> float:
-        """Distance of a vector (n,) from the nearest centre."""
+        """Distance of a vector (n,) from the nearest centre; infinite where that is no number."""
         away = values - np.array(self.means)
         squares = np.einsum("mi,ij,mj->m", away, np.array(self.precision), away)
-        return math.sqrt(max(0.0, float(squares.min())))
+        nearest = float(squares.min())
+        return math.sqrt(max(0.0, nearest)) if math.isfinite(nearest) else math.inf

@@ -11,6 +11,9 @@ from tools.segment.engine import EngineSettings, Offer
 from tools.structure_parts import parts_of, region_host
 from tools.volume import Scan
 
+NOT_READY = "cannot run here yet ('tumortrace doctor' says what it lacks and how to get it)"
+"""What an offer lacks names folders of this machine, and numbers: it is told by the doctor, not in a report."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -51,7 +54,8 @@ def unfit(offer: Offer, scan: Scan, phase: str | None) -> str | None:
         return f"is valid for CT only, not for {scan.header.modality}"
     if offer.phases and phase is not None and phase not in offer.phases:
         return f"is not valid for the {phase} phase"
-    if offer.max_slice_mm is not None and scan.grid.spacing[2] > offer.max_slice_mm:
+    # Slices may lie in any plane: the coarsest axis is theirs.
+    if offer.max_slice_mm is not None and max(scan.grid.spacing) > offer.max_slice_mm:
         return "needs thinner slices than those of this scan"
     return None
 
@@ -147,7 +151,7 @@ def _why_not(structure: str, offers: Sequence[Offer], scan: Scan, phase: str | N
     for offer in offers:
         if not classes_for(structure, offer.classes, ontology):
             continue
-        why = "is not installed" if offer.missing is not None else unfit(offer, scan, phase)
+        why = NOT_READY if offer.missing is not None else unfit(offer, scan, phase)
         could.append(f"{offer.title} {why}")
     if not could:
         return f"no segmenter that is known here can see the {name}"

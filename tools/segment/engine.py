@@ -122,7 +122,8 @@ class Segmented:
 
     Attributes:
         labels: (i, j, k) unsigned label values on the scan's grid, 0 = background.
-        names: label value → the engine's name of the class; classes without voxels included.
+        names: label value (1 to 65535) → the engine's name of the class, for every class that it has looked for, also
+            those without voxels. A class that is not named counts as not looked for.
     """
 
     labels: NDArray[Any]
@@ -148,6 +149,17 @@ class Backend(Protocol):
             ToolError: it cannot be done, with the reason as one clause.
         """
         ...
+
+
+def no_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, says that memory ran out; torch says so in words only."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return True
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            return True
+        error = error.__cause__
+    return False
 
 
 def offline_environment(folder: Path, lasting: Path) -> dict[str, str]:

@@ -13,11 +13,11 @@ from tools.segment.plausible_flag import Flag
 from tools.segment.plausible_lesion import check_lesions
 from tools.segment.plausible_organ import check_empty, check_fragments, check_outside, check_tissue, check_volume
 from tools.segment.plausible_place import check_overlap, check_position
-from tools.segment.plausible_repair import clean, drop, repair
+from tools.segment.plausible_repair import repair
 from tools.segment.plausible_sides import check_sides
 from tools.volume import LabelSet, Scan
 
-__all__ = ["Flag", "clean", "drop", "judge_masks", "repair", "settle"]
+__all__ = ["Flag", "judge_masks", "repair"]
 
 
 def judge_masks(scan: Scan, labels: LabelSet, *, phase: str | None = None) -> tuple[Flag, ...]:
@@ -46,16 +46,3 @@ def judge_masks(scan: Scan, labels: LabelSet, *, phase: str | None = None) -> tu
         *check_lesions(facts),
     ]
     return tuple(sorted(flags, key=lambda flag: (flag.severity != "refuse", flag.structure)))
-
-
-def settle(scan: Scan, labels: LabelSet, *, phase: str | None = None) -> tuple[LabelSet, tuple[Flag, ...]]:
-    """Judge masks, mend what can be mended, judge again, and drop what is still refused.
-
-    Returns:
-        The labels without the structures that are refused, with notes on all that was done, and the flags of the
-        second judgement.
-    """
-    mended, _ = repair(scan, labels, judge_masks(scan, labels, phase=phase))
-    flags = judge_masks(scan, mended, phase=phase)
-    refused = {flag.structure: flag.reason for flag in reversed(flags) if flag.severity == "refuse"}
-    return drop(mended, refused), flags

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -70,40 +70,6 @@ def repair(scan: Scan, labels: LabelSet, flags: Collection[Flag]) -> tuple[Label
     sided, note_sides = _mend_sides(scan, labels, flags)
     cleaned, note_islands = _mend_islands(sided, flags)
     return cleaned, (*note_sides, *note_islands)
-
-
-def clean(labels: LabelSet, flags: Collection[Flag]) -> LabelSet:
-    """Only take off stray islands, specks, and lesion components far from their organ."""
-    return _mend_islands(labels, flags)[0]
-
-
-def drop(labels: LabelSet, structures: Collection[str] | Mapping[str, str]) -> LabelSet:
-    """Labels that don't declare some structures any more, as if nothing had looked for them.
-
-    Args:
-        labels: the labels; not changed.
-        structures: canonical ids, or a mapping from them to the reason, which then goes into the notes.
-    """
-    gone = [ident for ident in labels.entries if ident in structures]
-    if not gone:
-        return labels
-    ontology = load_ontology()
-    kept = {ident: keys for ident, keys in labels.entries.items() if ident not in structures}
-    used = {key for keys in kept.values() for key in keys}
-    layers = _Layers(labels)
-    for ident in gone:
-        for layer, value in labels.entries[ident]:
-            if (layer, value) in labels.boxes and (layer, value) not in used:
-                view = layers.write(layer)[labels.boxes[layer, value]]
-                view[view == value] = 0
-    reasons = structures if isinstance(structures, Mapping) else {}
-    notes = [
-        f"the mask of the {ontology.get(ident).name} is not used" + (f": {reasons[ident]}" if ident in reasons else "")
-        for ident in gone
-    ]
-    names = {key: name for key, name in labels.raw_names.items()
-             if key in used or not any(key in labels.entries[ident] for ident in gone)}  # fmt: skip
-    return replace(layers.result(notes), entries=kept, raw_names=names)
 
 
 def _mend_islands(labels: LabelSet, flags: Collection[Flag]) -> tuple[LabelSet, tuple[str, ...]]:

@@ -12,13 +12,14 @@ from pydantic import JsonValue
 
 from agent.errors import ToolError
 from tools.array_store import ArrayStore
-from tools.segment.catalogue import all_offers
+from tools.segment.backends import load_backends
+from tools.segment.catalogue import NOT_READY, all_offers
 from tools.segment.engine import EngineSettings, Offer, Segmented, Tell
-from tools.segment.isolate import run_isolated
+from tools.segment.isolate import run_now, turn
 from tools.types import content_hash
 from tools.volume import Grid, LabelSet, Scan
 
-_VERSION = 2
+_VERSION = 3
 """Raised whenever the masks for the same input may change by what is done here."""
 
 
@@ -55,7 +56,7 @@ class Workshop:
         for one in self.offers():
             if (one.backend, one.task) == (backend, task):
                 if one.missing is not None:
-                    raise ToolError(f"{one.title} is not installed")
+                    raise ToolError(f"{one.title} {NOT_READY}")
                 return one
         raise ToolError(f"there is no segmenter {backend}/{task}")
 
@@ -68,16 +69,33 @@ class Workshop:
             Their content address, and the masks on the scan's grid.
 
         Raises:
-            ToolError: the engine failed.
+            ToolError: the engine failed, or its weights were changed since they were looked up.
         """
         wanted = tuple(sorted(structures))
         key = content_hash(["masks", _VERSION, scan.digest, offer.id, offer.version, list(wanted), wider])
         known = self.labels(key, scan.grid)
         if known is not None:
             return key, known
-        made = label_set(run_isolated(offer, scan, wanted, self.settings, self.tell, wider=wider), offer, wanted, scan)
-        self.keep(key, made)
-        return key, made
+        with turn(self.settings, offer, self.tell):
+            # Whoever had the turn before may have looked at the same scan.
+            known = self.labels(key, scan.grid)
+            if known is not None:
+                return key, known
+            made = run_now(offer, scan, wanted, self.settings, self.tell, wider=wider)
+            self._check_version(offer)
+            labels = label_set(made, offer, wanted, scan)
+            self.keep(key, labels)
+        return key, labels
+
+    def _check_version(self, offer: Offer) -> None:
+        """Offers are looked up once, and their files may have changed since: masks must not be kept as those of others.
+
+        Raises:
+            ToolError: they have.
+        """
+        there = load_backends()[offer.backend].offers(self.settings)
+        if not any((one.task, one.version) == (offer.task, offer.version) for one in there):
+            raise ToolError(f"the weights of {offer.title} were changed since they were looked up: start anew")
 
     def keep(self, key: str, labels: LabelSet) -> None:
         """Store masks under a content address."""
@@ -116,26 +134,26 @@ class Workshop:
 
 
 def label_set(made: Segmented, offer: Offer, structures: Sequence[str], scan: Scan) -> LabelSet:
-    """What an engine made, under canonical names; a class that it declares without a channel of its own is empty."""
+    """What an engine made, under canonical names; a class that it does not name was not looked for, and is unseen."""
     values: dict[str, list[int]] = {}
     for value, name in made.names.items():
         values.setdefault(name, []).append(value)
-    free = max(made.names, default=0) + 1
     layer = made.labels if made.labels.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)} else None
     if layer is None:
         raise ToolError(f"{offer.title} gave labels of the type {made.labels.dtype}")
     entries: dict[str, tuple[tuple[int, int], ...]] = {}
     raw: dict[tuple[int, int], str] = {}
+    unseen: dict[str, str] = {}
     for ident in structures:
         keys = tuple((0, value) for name in offer.classes[ident] for value in values.get(name, ()))
-        if not keys:
-            keys = ((0, free),)
-            free += 1
-        entries[ident] = keys
-        raw |= {key: made.names.get(key[1], ident) for key in keys}
+        if keys:
+            entries[ident] = keys
+            raw |= {key: made.names[key[1]] for key in keys}
+        else:
+            unseen[ident] = f"{offer.title} did not look for it"
     return LabelSet(
         grid=scan.grid, layers=(layer,), entries=entries, raw_names=raw, source=f"masks by {offer.title}",
-        estimated=frozenset(entries),
+        unseen=unseen, estimated=frozenset(entries),
     )  # fmt: skip
 
 

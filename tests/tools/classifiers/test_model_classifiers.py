@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -169,6 +172,47 @@ def test_output_that_is_no_answer_is_a_failure_of_the_tool(add: Add) -> None:
         load_classifier("own", add(types=["cyst", "hcc", "metastasis"])).predict(lesion())
 
 
+def test_a_model_that_breaks_while_it_runs_is_a_failure_of_the_tool(add: Add) -> None:
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["x", "shape"], ["y"])],
+        "breaks",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor("shape", TensorProto.INT64, [1], [2])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    with pytest.raises(ToolError, match="could not be run"):
+        load_classifier("own", add(data=bytes(model.SerializeToString()))).predict(lesion())
+
+
+def zipped(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("schema.json", content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"x", "zip archives"), (zipped(b" " * 5000), "unpacks to more"), (zipped(b"{}"), "no estimator")],
+)
+def test_a_file_that_is_none_of_skops_is_refused(
+    add: Add, monkeypatch: pytest.MonkeyPatch, data: bytes, words: str
+) -> None:
+    backend = importlib.import_module("tools.classifiers.backends.skops")
+
+    def broken(**_: object) -> list[str]:
+        raise KeyError("content")
+
+    monkeypatch.setattr(backend, "find_spec", lambda name: name)
+    monkeypatch.setattr(backend, "import_module", lambda _: SimpleNamespace(get_untrusted_types=broken))
+    monkeypatch.setattr(backend, "MAX_MODEL", 1000)
+    with pytest.raises(UsageError, match=words):
+        load_classifier("own", add(backend="skops", data=data))
+
+
 @pytest.mark.skipif(importlib.util.find_spec("skops") is not None, reason="skops is installed")
 def test_skops_says_how_to_install_it(add: Add) -> None:
     with pytest.raises(UsageError, match="pip install skops"):
@@ -211,7 +255,15 @@ def test_the_nearest_centre_counts(values: list[float]) -> None:
     assert cloud.distance(at) == pytest.approx(min(np.linalg.norm(at), np.linalg.norm(at - [3, 4])))
 
 
-@pytest.mark.parametrize("precision", [[[1, 2], [0, 1]], [[-1, 0], [0, 1]], [[1, 0, 0]]])
+def test_what_is_no_number_is_far_from_everything() -> None:
+    cloud = Mahalanobis(means=((0.0, 0.0),), precision=((1.0, 0.0), (0.0, 1.0)), limit=1.0, quantile=0.9)
+    for at in ([np.nan, 0.0], [np.inf, 0.0]):
+        assert cloud.distance(np.array(at)) == np.inf
+
+
+@pytest.mark.parametrize(
+    "precision", [[[1, 2], [0, 1]], [[-1, 0], [0, 1]], [[1, 0, 0]], [[0, 0], [0, 0]], [[1, 0], [0, 0]]]
+)
 def test_a_precision_is_symmetric_and_positive(precision: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="precision"):
         Mahalanobis.model_validate({"means": [[0, 0]], "precision": precision, "limit": 1, "quantile": 0.9})

@@ -50,7 +50,7 @@ def test_neighbours_are_only_looked_for_by_tasks_that_run_anyway() -> None:
 @pytest.mark.parametrize(
     ("offer", "why"),
     [
-        (replace(ORGANS, missing="buy it"), "engine A is not installed"),
+        (replace(ORGANS, missing="buy it"), "engine A cannot run here yet ('tumortrace doctor'"),
         (replace(ORGANS, synthetic_only=True), "engine A is valid for synthetic scans only"),
         (replace(ORGANS, max_slice_mm=0.5), "engine A needs thinner slices"),
     ],
@@ -67,6 +67,12 @@ def test_a_task_is_valid_for_its_phases_only() -> None:
     assert unfit(portal, _scan(), "native") is not None
     assert unfit(portal, _scan(), "portal") is None
     assert unfit(portal, _scan(), None) is None, "an unknown phase is not held against a task"
+
+
+def test_slices_are_as_thick_as_the_coarsest_axis() -> None:
+    sagittal = scan_of(np.zeros((4, 6, 6), np.int16), np.diag([8.0, 1, 1, 1]))
+    assert unfit(replace(ORGANS, max_slice_mm=5.0), sagittal, None) is not None
+    assert unfit(replace(ORGANS, max_slice_mm=8.0), sagittal, None) is None
 
 
 def test_what_nobody_knows_is_said() -> None:

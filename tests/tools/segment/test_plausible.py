@@ -24,8 +24,9 @@ from tests.tools.segment.plausible_make import (
     with_masks,
 )
 from tools.base import Case
-from tools.segment.plausible import Flag, clean, drop, judge_masks, repair, settle
+from tools.segment.plausible import Flag, judge_masks, repair
 from tools.segment.plausible_norms import Norm, Norms, load_norms
+from tools.segment.settled import settle_masks
 from tools.volume import LabelSet
 
 
@@ -174,7 +175,7 @@ def test_a_piece_of_the_other_kidney_goes_home(right: Case) -> None:
 
 def test_stray_islands_are_taken_off(right: Case) -> None:
     wrong = sprinkled("liver", 60)(right)
-    cleaned = replace(wrong, labels=clean(labels_of(wrong), judged(wrong)))
+    cleaned = replace(wrong, labels=repair(wrong.scan, labels_of(wrong), judged(wrong))[0])
     assert not any(flag.kind == "fragments" for flag in judged(cleaned))
     gained = mask_of(cleaned, "liver") & ~mask_of(right, "liver")
     assert np.count_nonzero(gained) < 15  # those that touch the liver stay
@@ -186,24 +187,24 @@ def test_lesions_far_from_home_and_specks_are_taken_off(right: Case) -> None:
     spoilt[40, 40, 60] = True
     wrong = with_masks(right, {"liver_lesion": spoilt})
     assert {(flag.kind, flag.severity) for flag in judged(wrong)} == {("position", "refuse"), ("fragments", "note")}
-    mended, flags = settle(wrong.scan, labels_of(wrong))
-    assert flags == ()
-    assert np.array_equal(mask_of(replace(wrong, labels=mended), "liver_lesion"), mask)
+    found = settle_masks(wrong.scan, None, labels_of(wrong))
+    assert not found.refused
+    assert not found.notes
+    assert np.array_equal(mask_of(replace(wrong, labels=found.masks), "liver_lesion"), mask)
 
 
 def test_what_is_still_refused_is_dropped_with_its_reason(right: Case) -> None:
     wrong = cropped("liver", 2, 0.6)(right)
     before = [layer.copy() for layer in labels_of(wrong).layers]
-    kept, flags = settle(wrong.scan, labels_of(wrong))
-    assert "liver" not in kept.entries
-    assert "spleen" in kept.entries
-    assert any("liver" in note and "flat face" in note for note in kept.notes)
-    assert [flag.structure for flag in flags if flag.severity == "refuse"] == ["liver"]
+    found = settle_masks(wrong.scan, None, labels_of(wrong))
+    assert "liver" not in found.masks.entries
+    assert "spleen" in found.masks.entries
+    assert list(found.refused) == ["liver"]
+    assert "flat face" in found.refused["liver"].reason
     assert all(np.array_equal(a, b) for a, b in zip(before, labels_of(wrong).layers, strict=True))
 
 
-def test_dropping_nothing_changes_nothing(right: Case) -> None:
-    assert drop(labels_of(right), ["prostate"]) is labels_of(right)
+def test_mending_nothing_changes_nothing(right: Case) -> None:
     assert repair(right.scan, labels_of(right), ()) == (labels_of(right), ())
 
 

@@ -42,7 +42,7 @@ def load(config: ModelConfig, folder: Path) -> Run:
         try:
             (output,) = session.run([name], {inputs[0].name: values[None].astype(np.float32)})
             return np.asarray(output, dtype=np.float64)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except Exception as error:  # the engine's own errors have no common base
             raise ToolError(f"the model of {config.source} could not be run") from error
 
     return run

@@ -32,7 +32,7 @@ def load(config: ModelConfig, folder: Path) -> Run:
                 "ignore", DeprecationWarning
             )  # for torch.export, which is no format for others' files
             model = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise UsageError(f"{folder / config.file} is no TorchScript model.") from error
 
     def run(values: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell
 from tools.segment.naming import canonical
 from tools.segment.sliding import best_class, resampled_shape, slide, to_shape
 from tools.segment.tidy import give_sides, tidy_lesions
+from tools.types import content_hash
 
 BACKGROUND = "background"
 INPUT, OUTPUT = "image", "logits"
@@ -51,8 +52,10 @@ class Recorded(BaseModel):
         patch: voxels that it saw at once in training.
         window, scale: HU range that it tells apart, and HU per unit of its input.
         classes: names by output channel.
-        covers: classes that it has looked for without a channel of their own: there are none of them.
+        covers: lesions of any type in an organ, without a channel of their own: lesions of the types that it tells
+            apart too badly count as these.
         sided: classes of paired organs that are given a side by the organ that they lie in.
+        phases: contrast phases that it was trained and scored on; all where there are none.
         sha256: of the weights.
         held_out: how well it sees phantoms that it was not trained on.
     """
@@ -66,6 +69,7 @@ class Recorded(BaseModel):
     classes: tuple[str, ...]
     covers: tuple[str, ...] = ()
     sided: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
     sha256: str
     held_out: HeldOut = HeldOut()
 
@@ -105,9 +109,9 @@ class Embedded:
         del settings
         return [
             Offer(
-                backend=self.name, task=name, classes=_shown_classes(record(name)), licence=_LICENCE,
-                version=record(name).sha256[:16], title=f"the embedded segmenter ({name})", synthetic_only=True,
-                rank=_RANKS.get(name, 95),
+                backend=self.name, task=name, classes=shown_classes(record(name)), licence=_LICENCE,
+                version=_version(name), title=f"the embedded segmenter ({name})", synthetic_only=True,
+                phases=record(name).phases, rank=_RANKS.get(name, 95),
             )
             for name in network_names()
         ]  # fmt: skip
@@ -137,6 +141,9 @@ class Embedded:
             give_sides(labels, values[name], sides, new, spacing)
             names |= {new[side]: f"{name}_{side}" for side in SIDES}
             del names[values[name]]
+        give_to_organ(labels, names, set(job.names))
+        # A class without a channel was looked for all the same: it has a value that no voxel has.
+        names |= dict(enumerate(about.covers, max(names) + 1))
         return Segmented(labels=labels, names=names)
 
 
@@ -169,36 +176,58 @@ def _session(name: str) -> Any:
     return predict
 
 
+def give_to_organ(labels: NDArray[np.uint8], names: dict[int, str], wanted: set[str]) -> None:
+    """Give lesions that nobody wants to their organ, in place: it would have holes.
+
+    Args:
+        labels: (i, j, k) label values.
+        names: label value → class.
+        wanted: classes that are kept.
+    """
+    ontology = load_ontology()
+    values = {name: value for value, name in names.items()}
+    for value, name in names.items():
+        own = ontology.get(canonical(name, ontology) or name)
+        if own.kind == "lesion" and name not in wanted and own.organ in values:
+            labels[labels == value] = values[own.organ]
+
+
 def all_classes(about: Recorded) -> Mapping[str, tuple[str, ...]]:
-    """Canonical id → name of every class of a network, also of those that it does not see well enough."""
+    """Canonical id → names of every class of a network, also of those that it does not see well enough.
+
+    Lesions of any type in an organ are all those that it has types for.
+    """
     ontology = load_ontology()
     found: dict[str, tuple[str, ...]] = {}
-    for name in (*(one for one in about.classes if one not in about.sided), *_sides(about), *about.covers):
+    for name in (*(one for one in about.classes if one not in about.sided), *_sides(about)):
         ident = canonical(name, ontology) if name != BACKGROUND else None
         if ident is not None:
             found[ident] = (name,)
+    for name in about.covers:
+        ident = canonical(name, ontology) or name
+        own = ontology.get(ident)
+        found[ident] = (name, *(names[0] for one, names in found.items() if _within(ontology.get(one), own)))
     return found
 
 
-def _shown_classes(about: Recorded) -> Mapping[str, tuple[str, ...]]:
-    found = all_classes(about)
-    return {ident: names for ident, names in found.items() if _shown(ident, found, about.held_out.dice)}
+def shown_classes(about: Recorded) -> Mapping[str, tuple[str, ...]]:
+    """Classes that were shown to be seen; else an empty mask would pass for absence.
 
-
-def _shown(ident: str, classes: Mapping[str, tuple[str, ...]], dice: Mapping[str, float]) -> bool:
-    """Whether a class was shown to be seen; else its empty mask would pass for absence.
-
-    A class that is covered by others (any lesion of an organ) is seen where all lesion classes of that organ are.
+    Where lesions of an organ are seen and some of their types are not, those count as lesions of any type.
     """
-    if ident in dice:
-        return dice[ident] >= LEAST_DICE
-    ontology = load_ontology()
-    own = ontology.get(ident)
-    typed = [one for one in classes if one in dice and _within(ontology.get(one), own)]
-    return bool(typed) and all(dice[one] >= LEAST_DICE for one in typed)
+    dice = about.held_out.dice
+    shown = {ident: names for ident, names in all_classes(about).items() if dice.get(ident, 0.0) >= LEAST_DICE}
+    typed = {names[0] for names in shown.values() if len(names) == 1}
+    return {ident: (names[0], *(one for one in names[1:] if one not in typed)) for ident, names in shown.items()}
+
+
+def _version(name: str) -> str:
+    """Digest over the weights and all that is said of them."""
+    return content_hash(record(name).model_dump(mode="json"))[:16]
 
 
 def _within(one: Structure, general: Structure) -> bool:
+    """Whether a class is of lesions in the organ of another class of lesions."""
     return one.kind == general.kind == "lesion" and one.organ == general.organ
 
 

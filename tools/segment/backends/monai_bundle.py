@@ -20,7 +20,7 @@ from tools.segment.backends._declared import DECLARED, Declared, read_declared
 from tools.segment.backends._device import torch_device
 from tools.segment.backends._naming_folders import task_names, title
 from tools.segment.backends._weights import digest, installed, not_installed, read_json, version_of
-from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell
+from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell, no_memory
 from tools.segment.geometry import bring_onto
 from tools.segment.naming import is_background
 from tools.volume import Grid
@@ -29,6 +29,7 @@ EXTRA = "monai"
 UNSTATED = "not stated"
 RANK = 45
 MAX_LICENCE_BYTES = 4096
+MAX_VALUE = 65_535
 _CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 
 
@@ -49,6 +50,7 @@ class MonaiBundle:
     def _offer(self, folder: Path, task: str, cache: Path, there: bool) -> Offer:
         missing, declared, version, licence = None, Declared(), "", UNSTATED
         names: Mapping[int, str] = {}
+        classes: Mapping[str, tuple[str, ...]] = {}
         try:
             if not folder.is_dir():
                 raise ToolError(f"there is no folder {folder}")
@@ -56,17 +58,18 @@ class MonaiBundle:
             metadata = read_json(folder / "configs" / "metadata.json")
             licence = _licence(metadata, folder)
             names = read_channels(metadata)
+            learned = [name for name in names.values() if declared.classes is None or name in declared.classes]
+            classes = canonical_classes(learned)
             _config(folder)
             if not there:
                 raise ToolError(not_installed(EXTRA))
             version = f"{version_of('monai')}, bundle {_digest(folder, cache)}"
         except ToolError as error:
             missing = str(error)
-        learned = [name for name in names.values() if declared.classes is None or name in declared.classes]
         return Offer(
             backend=self.name,
             task=task,
-            classes=canonical_classes(learned),
+            classes=classes,
             licence=declared.licence or licence,
             version=version,
             title=declared.title or title("the MONAI bundle", task),
@@ -92,6 +95,8 @@ class MonaiBundle:
         except (ToolError, MemoryError):
             raise
         except Exception as error:  # The configuration is code of others, and may raise anything.
+            if no_memory(error):
+                raise MemoryError from error
             raise ToolError(f"the configuration of the bundle broke off with {_innermost(error)}") from error
         found = sorted([*out.rglob("*.nii"), *out.rglob("*.nii.gz")])
         if len(found) != 1:
@@ -113,8 +118,10 @@ def read_channels(metadata: Mapping[str, object]) -> dict[int, str]:
         image, channels = data["inputs"]["image"], data["outputs"]["pred"]["channel_def"]
         names = {int(value): str(name) for value, name in channels.items()}
         modality, count = str(image.get("modality", "")), int(image.get("num_channels", 1))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ToolError("its metadata.json names no inputs.image or outputs.pred.channel_def") from error
+    if len(names) != len(channels) or not all(0 <= value <= MAX_VALUE for value in names):
+        raise ToolError("the channel_def in its metadata.json names values twice, or values that no label can have")
     if modality.upper() != "CT" or count != 1:
         raise ToolError(
             f"it does not take one CT as its only input (modality {modality or 'unknown'}, {count} channels)"

@@ -27,6 +27,7 @@ EXTRA = "totalsegmentator"
 UNSTATED = "not stated"
 RANK = 40
 MAX_CLASSES = 1_000
+MAX_VALUE = 65_535
 STEP = 0.5
 """Overlap of patches as in nnU-Net's own command."""
 
@@ -134,16 +135,22 @@ def read_classes(
             for name, value in labels.items()
             if str(name) != "ignore"
         }
-    except (TypeError, ValueError) as error:
+        given: Any = dataset.get("regions_class_order") or ()
+        order = [int(one) for one in given]
+    except (TypeError, ValueError, OverflowError) as error:
         raise ToolError("the labels in its dataset.json are not numbers") from error
     values = {name: of for name, of in values.items() if set(of) != {0} and not is_background(name)}
     learned = {name: of for name, of in values.items() if declared.classes is None or name in declared.classes}
-    order = dataset.get("regions_class_order")
+    if not all(0 <= value <= MAX_VALUE for of in (*values.values(), order) for value in of):
+        raise ToolError(f"the labels in its dataset.json are not all from 0 to {MAX_VALUE}")
     if not any(isinstance(value, list) for value in labels.values()):
-        return canonical_classes(learned), {of[0]: name for name, of in values.items()}
-    if not isinstance(order, list) or len(order) != len(values):
+        named = {of[0]: name for name, of in values.items()}
+        if len(named) != len(values):
+            raise ToolError("two labels in its dataset.json have the same value")
+        return canonical_classes(learned), named
+    names = dict(zip(order, values, strict=False))
+    if len(order) != len(values) or len(names) != len(values) or 0 in names:
         raise ToolError("the regions_class_order in its dataset.json does not fit its labels")
-    names = {int(value): name for value, name in zip(order, values, strict=True)}
     return region_classes(learned, names), names
 
 

@@ -20,10 +20,14 @@ from tools.array_store import ArrayStore
 from tools.segment.backends.embedded import (
     BACKEND,
     LEAST_DICE,
+    HeldOut,
+    Recorded,
     all_classes,
     embedded_record,
+    give_to_organ,
     network_names,
     record,
+    shown_classes,
     tile,
     weights,
 )
@@ -61,11 +65,28 @@ def test_only_what_was_shown_on_unseen_phantoms_is_offered(tmp_path: Path) -> No
     for offer in BACKEND.offers(EngineSettings(cache=tmp_path)):
         dice = embedded_record(offer.task)["held_out"]["dice"]
         assert offer.classes, "it offers nothing at all"
-        for ident in offer.classes:
-            assert dice.get(ident, 1.0) >= LEAST_DICE
-        left_out = set(all_classes(record(offer.task))) - set(offer.classes)
-        assert all(dice.get(one, 0.0) < LEAST_DICE or one in record(offer.task).covers for one in left_out)
-        assert offer.synthetic_only
+        for ident in all_classes(record(offer.task)):
+            assert (dice.get(ident, 0.0) >= LEAST_DICE) == (ident in offer.classes), ident
+        assert offer.synthetic_only and offer.phases == tuple(NETWORKS[offer.task].phases)
+
+
+def _about(**dice: float) -> Recorded:
+    return record("abdomen").model_copy(update={"held_out": HeldOut(dice=dice)})
+
+
+def test_lesions_whose_type_is_not_seen_count_as_lesions() -> None:
+    about = _about(liver=0.9, liver_lesion=0.7, liver_cyst=0.8, liver_hcc=0.2, liver_metastasis=0.1)
+    shown = shown_classes(about)
+    assert set(shown) == {"liver", "liver_lesion", "liver_cyst"}
+    assert set(shown["liver_lesion"]) == {"liver_lesion", "liver_hcc", "liver_hemangioma", "liver_metastasis"}
+    assert shown["liver_cyst"] == ("liver_cyst",)
+
+
+def test_lesions_that_nobody_sees_do_not_make_holes() -> None:
+    labels = np.arange(6, dtype=np.uint8).reshape(1, 1, 6)
+    names = {1: "liver", 2: "liver_cyst", 3: "liver_hcc", 4: "pancreas", 5: "colon_cancer"}
+    give_to_organ(labels, names, {"liver", "pancreas", "liver_cyst"})
+    assert labels.tolist() == [[[0, 1, 2, 1, 4, 5]]], "a cyst that is wanted stays, and a colon that is not there too"
 
 
 def test_the_training_is_recorded() -> None:

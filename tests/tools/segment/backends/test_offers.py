@@ -240,6 +240,12 @@ def test_a_tumour_beside_nothing_but_an_organ_lies_in_it(
         ({"labels": {}}, "names no labels"),
         ({"labels": {"background": 0, "liver": "one"}}, "are not numbers"),
         ({"labels": {"background": 0, "liver": [1, 2]}}, "regions_class_order"),
+        ({"labels": {"background": 0, "liver": [1, 2]}, "regions_class_order": ["one"]}, "are not numbers"),
+        ({"labels": {"background": 0, "liver": [1, 2]}, "regions_class_order": 7}, "are not numbers"),
+        ({"labels": {"background": 0, "liver": 1, "spleen": 1}}, "have the same value"),
+        ({"labels": {"background": 0, "liver": 65537}}, "are not all from 0 to 65535"),
+        ({"labels": {"background": 0, "liver": -1}}, "are not all from 0 to 65535"),
+        ({"labels": {"background": 0, "liver": float("inf")}}, "are not numbers"),
     ],
 )
 def test_a_model_for_something_else_says_why(dataset: dict[str, Any], clause: str, tmp_path: Path, model: Put) -> None:
@@ -269,6 +275,18 @@ def test_a_bundle_for_something_else_says_why(tmp_path: Path, bundle: Put) -> No
         settings_for(tmp_path, bundles=(bundle(network_data_format=data),))
     )
     assert offer.missing == "it does not take one CT as its only input (modality MR, 1 channels)"
+
+
+@pytest.mark.parametrize(
+    "channels", [{"1": "l" * 300}, {"1": "liver", "01": "spleen"}, {"70000": "liver"}, {"-1": "liver"}]
+)
+def test_a_bundle_with_impossible_channels_is_missing(channels: dict[str, str], tmp_path: Path, bundle: Put) -> None:
+    data = bundle_metadata(ABDOMEN)["network_data_format"]
+    data["outputs"]["pred"]["channel_def"] = channels
+    (offer,) = load_backends()["monai_bundle"].offers(
+        settings_for(tmp_path, bundles=(bundle(network_data_format=data),))
+    )
+    assert offer.missing is not None
 
 
 def test_folders_that_are_not_there_are_said(tmp_path: Path) -> None:
