@@ -23,8 +23,8 @@ _SHRINKAGES = np.geomspace(0.1, 30.0, 16)
 _BINS = 10
 _FOLDS = 10
 
-Person = tuple[int, str, str, str, str]
-"""Number, patient, scan, organ and lesion type of an entry."""
+Person = tuple[int, str, str, str, str, str]
+"""Number, patient, scan, organ, lesion type and phase of an entry; "" where there is none."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,17 @@ def patients(people: Sequence[Person], numbered: Sequence[tuple[str, str]] = ())
             name = above[name]
         return name
 
-    for _, patient, scan, _, _ in people:
+    for _, patient, scan, *_ in people:
         above[top(f"scan {scan}")] = top(f"patient {patient}")
     for patient, key in numbered:
         above[top(f"patient {key}")] = top(f"patient {patient}")
-    roots = {number: top(f"patient {patient}") for number, patient, _, _, _ in people}
+    roots = {number: top(f"patient {patient}") for number, patient, *_ in people}
     numbers = {root: at for at, root in enumerate(dict.fromkeys(roots.values()))}
     return {number: numbers[root] for number, root in roots.items()}
 
 
 def _counts(people: Sequence[Person], groups: dict[int, int]) -> dict[str, dict[str, int]]:
-    seen = {(organ, kind, groups[number]) for number, _, _, organ, kind in people}
+    seen = {(organ, kind, groups[number]) for number, _, _, organ, kind, _ in people}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for organ, kind, _ in sorted(seen):
         counts[organ][kind] += 1
@@ -139,22 +139,25 @@ def _leave_out(
     people: Sequence[Person], chosen: Sequence[Person], groups: dict[int, int], names: list[str],
     index: VectorIndex, vectors: FloatRows,
 ) -> LeftOut | None:  # fmt: skip
-    """Neighbours of the chosen lesions within their organ, as they are searched for."""
+    """Neighbours of the chosen lesions within their organ and phase, as they are searched for."""
     place = {name: at for at, name in enumerate(names)}
     kinds = {one[0]: place[one[4]] for one in people}
-    of_organ: dict[str, list[int]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[int]] = defaultdict(list)
     of_group: dict[int, list[Person]] = defaultdict(list)
     for one in people:
-        of_organ[one[3]].append(one[0])
+        alike[one[3], one[5]].append(one[0])
         of_group[groups[one[0]]].append(one)
-    allowed = {organ: np.array(numbers, dtype=np.int64) for organ, numbers in of_organ.items()}
+    allowed = {like: np.array(numbers, dtype=np.int64) for like, numbers in alike.items()}
+    every = {organ: np.concatenate([allowed[one] for one in allowed if one[0] == organ]) for organ, _ in allowed}
     counts = _counts(people, groups)
     rows: list[tuple[list[float], list[int], list[int], int, list[float], int]] = []
-    for (number, _, _, organ, _), vector in zip(chosen, vectors, strict=True):
+    for (number, _, _, organ, _, phase), vector in zip(chosen, vectors, strict=True):
         own = of_group[groups[number]]
         excluded = np.array([one[0] for one in own], dtype=np.int64)
         # A few more, since near duplicates do not vote.
-        ids, near = index.search(vector, NEIGHBOURS + 5, allowed=allowed[organ], excluded=excluded)
+        ids, near = index.search(
+            vector, NEIGHBOURS + 5, allowed=allowed[organ, phase] if phase else every[organ], excluded=excluded
+        )
         found = list(zip(ids[0].tolist(), near[0].tolist(), strict=True))
         found = [(i, s) for i, s in found if i >= 0]
         same = {groups[i] for i, s in found if s >= NEAR_DUPLICATE}

@@ -198,10 +198,13 @@ class CaseTable:
             raise IntegrityError(f"{self.path} lacks entries that the index holds: build the index anew.")
         return found
 
-    def people(self) -> list[tuple[int, str, str, str, str]]:
-        """Number, patient, scan, organ ("" for none) and lesion type of every entry, by number."""
-        rows = self._rows("SELECT number, patient, scan, coalesce(organ, ''), lesion_type FROM entries ORDER BY number")
-        return [(int(str(row[0])), str(row[1]), str(row[2]), str(row[3]), str(row[4])) for row in rows]
+    def people(self) -> list[tuple[int, str, str, str, str, str]]:
+        """Number, patient, scan, organ, lesion type and phase of every entry, by number; "" where there is none."""
+        rows = self._rows(
+            "SELECT number, patient, scan, coalesce(organ, ''), lesion_type, coalesce(phase, '') FROM entries "
+            "ORDER BY number"
+        )
+        return [(int(str(row[0])), str(row[1]), str(row[2]), str(row[3]), str(row[4]), str(row[5])) for row in rows]
 
     def numbered(self) -> list[tuple[str, str]]:
         """Patients with the keys of their numbers in DICOM headers."""

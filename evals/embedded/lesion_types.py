@@ -37,7 +37,7 @@ INPUTS = (
 """Features without those that follow from others."""
 ORGANS = ("liver", "pancreas", "kidney")
 ALONE = {"colon": "cancer"}
-VERSION = "1"
+VERSION = "2"
 SOURCE = "the embedded classifier of lesion types"
 QUANTILE = 0.99
 HELD_OUT = 0.2
@@ -146,6 +146,16 @@ def clouds(table: Table, fitted: Fit) -> tuple[dict[int, FloatArray], FloatArray
     return {phase: np.array(rows) for phase, rows in centres.items()}, np.linalg.inv(covariance)
 
 
+def centred(rest: Table, table: Table) -> NDArray[np.bool_]:
+    """Whether each row's own type has a centre in its phase (`clouds` of the rest)."""
+    pairs = set(zip(table.y.tolist(), table.phase.tolist(), strict=True))
+    enough = {
+        (kind, phase): len(np.unique(rest.seed[(rest.y == kind) & (rest.phase == phase)])) >= FEWEST
+        for kind, phase in pairs
+    }
+    return np.array([enough[one] for one in zip(table.y.tolist(), table.phase.tolist(), strict=True)], dtype=bool)
+
+
 def distances(table: Table, fitted: Fit, centres: dict[int, FloatArray], precision: FloatArray) -> FloatArray:
     """Distance of each row from the nearest centre of its phase; infinite without one."""
     found = np.full(len(table.y), np.inf)
@@ -172,9 +182,10 @@ def train(table: Table) -> tuple[LinearModel, float]:
     best = min(STRENGTHS, key=lambda one: log_loss(unseen[one], table.y, temperature_for(unseen[one], table.y)))
     far = np.zeros(len(table.y))
     for chosen in parts:
-        rest = table.part(~chosen)
+        rest, own = table.part(~chosen), table.part(chosen)
         fitted = fit(rest, best)
-        far[chosen] = distances(table.part(chosen), fitted, *clouds(rest, fitted))
+        # Where a fold left a type without a centre, its lesions are not far from their own but from others.
+        far[chosen] = np.where(centred(rest, own), distances(own, fitted, *clouds(rest, fitted)), np.inf)
     limit = float(np.quantile(far[np.isfinite(far)], QUANTILE))
     final = fit(table, best)
     centres, precision = clouds(table, final)

@@ -86,7 +86,7 @@ def test_a_number_in_the_dicom_header_links_what_is_named_differently(tmp_path: 
         )
         assert both == []
         numbers = base._table.numbered()
-        assert patients([(at, one.patient, one.scan, "", "") for at, one in enumerate(entries)], numbers) == {
+        assert patients([(at, one.patient, one.scan, "", "", "") for at, one in enumerate(entries)], numbers) == {
             0: 0, 1: 0, 2: 0, 3: 0, 4: 1,
         }  # fmt: skip
 
