@@ -178,6 +178,10 @@ def check_cited(ident: str, citations: Iterable[Citation], sources: Mapping[str,
             raise ValueError(f"{ident} cites {one.source}, which _sources.yaml doesn't know")
 
 
+# The one written in C where the package has it: ten times faster, and every run reads all knowledge.
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+
 def read_yaml(entry: Traversable) -> Any:
     """Content of a small YAML file.
 
@@ -189,7 +193,7 @@ def read_yaml(entry: Traversable) -> Any:
     if len(raw) > MAX_FILE_BYTES:
         raise UsageError(f"The knowledge file {entry.name} is larger than {MAX_FILE_BYTES} bytes; split it.")
     try:
-        return yaml.safe_load(raw.decode("utf-8"))
+        return yaml.load(raw.decode("utf-8"), LOADER)  # noqa: S506  (a SafeLoader)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"The knowledge file {entry.name} is not readable as YAML ({reason}); mend it.") from None

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
+from retrieval.passages import read_yaml
 from tools.ontology_mentions import SIDES, Atom, Mention, combine
 from tools.ontology_rows import LesionRow, OntologyFile, StructureRow
 from tools.text import plural, words
@@ -253,5 +252,4 @@ def is_pair(ident: str) -> bool:
 @cache
 def load_ontology() -> Ontology:
     """The ontology of ``retrieval/knowledge/ontology.yaml``, read once per process."""
-    text = files("retrieval").joinpath("knowledge/ontology.yaml").read_text(encoding="utf-8")
-    return Ontology(OntologyFile.model_validate(yaml.safe_load(text)))
+    return Ontology(OntologyFile.model_validate(read_yaml(files("retrieval").joinpath("knowledge/ontology.yaml"))))
