@@ -46,7 +46,7 @@ def held_out(count: int, first: int = FIRST) -> dict[str, dict[str, float]]:
         for seed in range(first, first + count):
             for offer in workshop.offers():
                 spec = NETWORKS[offer.task]
-                phantom = _phantom(seed, spec)
+                phantom = phantom_like_training(seed, spec)
                 hu, grid, orientation = to_canonical(phantom.hu, phantom.affine)
                 truth, _, _ = to_canonical(phantom.labels, phantom.affine)
                 scan = Scan(hu, grid, orientation, ScanHeader("phantom", synthetic=True))
@@ -62,7 +62,7 @@ def held_out(count: int, first: int = FIRST) -> dict[str, dict[str, float]]:
     }
 
 
-def _phantom(seed: int, spec: NetworkSpec) -> Phantom:
+def phantom_like_training(seed: int, spec: NetworkSpec) -> Phantom:
     """An unseen phantom like those of the training, on the grid that phantoms have."""
     options = training_options(seed)
     own: dict[str, Any] = {"spacing": PhantomOptions(seed=seed).spacing}

@@ -33,6 +33,8 @@ RARITY = (0.75, 0.5)
 first, and how rare it is last."""
 LESIONS = 0.65
 """Share of the patches around a structure that are laid around a lesion, where there is one."""
+HARD = ("pancreas_pdac", "pancreas_pnet", "pancreas_cyst")
+"""Lesions that patches are laid around three times as often: in a small organ that looks like the bowel beside it."""
 RESCAN = 40
 """Steps after which the folder is looked at again."""
 HELD = 16
@@ -93,6 +95,7 @@ class Patches:
         if self._rng.random() < 0.75 and places:
             # Every class as often as any other: small ones are seen as much as large ones; lesions in half of all.
             lesions = [value for value in places if self._spec.classes[value] in self._lesions]
+            lesions += [value for value in lesions if self._spec.classes[value] in HARD] * 2
             among = lesions if lesions and self._rng.random() < LESIONS else list(places)
             chosen = among[int(self._rng.integers(len(among)))]
             at = np.array(np.unravel_index(int(self._rng.choice(places[chosen])), tuple(shape)), dtype=np.float64)
@@ -177,6 +180,7 @@ def train(
     seed: int = 0,
     threads: int = 2,
     begin: Path | None = None,
+    most: float = RATE,
 ) -> None:
     """Learn for some minutes and write the weights, with the course of the loss beside them."""
     import torch  # noqa: PLC0415
@@ -191,7 +195,7 @@ def train(
     joined = torch.tensor(groups_of(spec))
     start, step, course, recent = time.monotonic(), 0, [], []
     while (done := (time.monotonic() - start) / 60 / minutes) < 1:
-        rate = RATE * min(1.0, (done + 1e-3) / WARM_UP) * (1 - done) ** 0.9
+        rate = most * min(1.0, (done + 1e-3) / WARM_UP) * (1 - done) ** 0.9
         for group in optimizer.param_groups:
             group["lr"] = rate
         image, target = patches.draw()
@@ -224,8 +228,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--begin", type=Path, help="weights to go on from (.pt, or .onnx)")
+    parser.add_argument("--rate", type=float, default=RATE, help="highest learning rate; lower to go on from weights")
     given = parser.parse_args()
-    train(NETWORKS[given.network], given.data, given.out, given.minutes, threads=given.threads, begin=given.begin)
+    train(
+        NETWORKS[given.network], given.data, given.out, given.minutes, threads=given.threads, begin=given.begin,
+        most=given.rate,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -80,6 +80,19 @@ def _weight(patch: Shape) -> FloatArray:
     """A bell over the patch that never reaches 0."""
     axes = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 6)) ** 2) + 1e-2 for n in patch]
     return np.asarray(axes[0][:, None, None] * axes[1][None, :, None] * axes[2], dtype=np.float32)
+
+
+def probability_of(logits: FloatArray, classes: Sequence[int]) -> FloatArray:
+    """Probability (i, j, k) that a voxel is of any of some classes: their share of the softmax over all."""
+    top = logits.max(axis=0)
+    total, own = np.zeros_like(top), np.zeros_like(top)
+    for index, one in enumerate(logits):
+        share = np.exp(one - top)
+        total += share
+        if index in classes:
+            own += share
+    found: FloatArray = own / total
+    return found
 
 
 def best_class(logits: FloatArray, shape: Shape) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cc3d
@@ -13,16 +13,29 @@ LEAST_MM3 = 100.0
 """Smaller components are taken for noise of the network (a sphere of 5.8 mm)."""
 
 
+LEAST_SURE = 0.7
+"""Components with a lower mean probability are dropped too.
+
+On ten phantoms that were neither trained on nor scored (`evals.embedded.pieces`), 95 % of the true lesions had 0.71 and
+more; false pieces had 0.34 to 0.73.
+"""
+
+
 def tidy_lesions(
-    labels: NDArray[np.uint8], groups: Mapping[str, Sequence[int]], voxel_mm3: float, least_mm3: float = LEAST_MM3
+    labels: NDArray[np.uint8],
+    groups: Mapping[str, Sequence[int]],
+    voxel_mm3: float,
+    least_mm3: float = LEAST_MM3,
+    sure: Callable[[Sequence[int]], NDArray[np.float32]] | None = None,
 ) -> NDArray[np.uint8]:
-    """Give every connected lesion the type that most of its voxels have, and drop the smallest ones.
+    """Give every connected lesion the type that most of its voxels have, and drop the smallest and unlikely ones.
 
     Args:
         labels: (i, j, k) label values.
         groups: values of the lesion classes by organ: only lesions of one organ are joined.
         voxel_mm3: volume of a voxel.
         least_mm3: smallest lesion that is kept.
+        sure: (i, j, k) probability that a voxel is of any of some classes; None where it is not known.
 
     Returns:
         A cleaned copy; dropped voxels become what lies around them mostly, background where that is nothing.
@@ -34,11 +47,13 @@ def tidy_lesions(
             continue
         parts, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
         boxes = cc3d.statistics(parts)["bounding_boxes"]
+        likely = sure(values) if sure is not None else None
         for number in range(1, count + 1):
             box = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in boxes[number])
             piece = parts[box] == number
             view: Any = result[box]
-            if np.count_nonzero(piece) * voxel_mm3 < least_mm3:
+            small = np.count_nonzero(piece) * voxel_mm3 < least_mm3
+            if small or (likely is not None and likely[box][piece].mean() < LEAST_SURE):
                 rim = view[_grown(piece) & ~piece]
                 rim = rim[~np.isin(rim, values)]
                 view[piece] = np.bincount(rim).argmax() if rim.size else 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tools.segment.sliding import best_class, resampled_shape, slide, tiles, to_shape
+from tools.segment.sliding import best_class, probability_of, resampled_shape, slide, tiles, to_shape
 
 SIDE = st.integers(1, 40)
 PATCH = st.integers(4, 24)
@@ -61,3 +61,12 @@ def test_labels_come_back_where_they_were() -> None:
     labels = best_class(logits, (30, 30, 30))
     overlap = 2 * np.count_nonzero(mask & (labels == 1)) / (mask.sum() + (labels == 1).sum())
     assert overlap > 0.93
+
+
+def test_the_probability_of_several_classes_is_their_share() -> None:
+    logits = np.random.default_rng(0).normal(0, 40, (5, 4, 3, 2)).astype(np.float32)
+    shares = np.exp(logits - logits.max(axis=0))
+    shares /= shares.sum(axis=0)
+    np.testing.assert_allclose(probability_of(logits, [1, 4]), shares[1] + shares[4], atol=1e-6)
+    np.testing.assert_allclose(probability_of(logits, range(5)), 1, atol=1e-6)
+    assert (probability_of(logits, []) == 0).all()

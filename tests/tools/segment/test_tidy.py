@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,25 @@ def test_specks_become_what_lies_around_them() -> None:
     found = tidy_lesions(labels, GROUPS, 8.0)
     assert found[5, 5, 5] == LIVER and found[22, 1, 1] == 0
     assert not np.isin(found, [CYST, HCC]).any()
+
+
+def test_what_is_unlikely_as_a_whole_becomes_what_lies_around_it() -> None:
+    labels = _liver()
+    labels[5:10, 5:10, 5:10] = HCC
+    labels[14:18, 5:9, 5:9] = CYST
+    likely = np.full(labels.shape, 0.9, np.float32)
+    likely[14:18, 5:9, 5:9] = 0.6
+    likely[16, 6, 6] = 1.0
+    asked: list[list[int]] = []
+
+    def sure(classes: Sequence[int]) -> NDArray[np.float32]:
+        asked.append([*classes])
+        return likely
+
+    found = tidy_lesions(labels, GROUPS, 8.0, sure=sure)
+    assert (found[5:10, 5:10, 5:10] == HCC).all()
+    assert (found[14:18, 5:9, 5:9] == LIVER).all()
+    assert asked == [[CYST, HCC]]
 
 
 def test_no_lesion_is_no_work() -> None:

@@ -22,7 +22,7 @@ from agent.errors import ToolError
 from tools.ontology import Structure, load_ontology
 from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell
 from tools.segment.naming import canonical
-from tools.segment.sliding import best_class, resampled_shape, slide, to_shape
+from tools.segment.sliding import best_class, probability_of, resampled_shape, slide, to_shape
 from tools.segment.tidy import give_sides, tidy_lesions
 from tools.types import content_hash
 
@@ -31,7 +31,6 @@ INPUT, OUTPUT = "image", "logits"
 LEAST_DICE = 0.6
 """Mean Dice on unseen phantoms from which on a class is offered."""
 SIDES = ("left", "right")
-_TILE_VOXELS = 500_000
 _LICENCE = "Apache-2.0, as the program"
 _RANKS = {"abdomen": 90, "organs": 91}
 
@@ -122,17 +121,13 @@ class Embedded:
         scan = np.asanyarray(image.dataobj)
         about = record(job.task)
         spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
-        shape = resampled_shape(scan.shape, (float(spacing[0]), float(spacing[1]), float(spacing[2])), about.spacing)
-        low, high = about.window
-        seen = (np.clip(to_shape(scan, shape, fill=low), low, high) - low) / about.scale
-        predict = _session(job.task)
-        patch = tile(about.patch, shape)
-        logits = slide(
-            seen.astype(np.float32), patch, len(about.classes), predict, lambda done, of: tell("tiles", done, of)
-        )
+        logits = logits_of(job.task, scan, spacing, tell)
         labels = best_class(logits, scan.shape)
         names = {value: name for value, name in enumerate(about.classes) if name != BACKGROUND}
-        labels = tidy_lesions(labels, _lesion_groups(names), float(abs(np.linalg.det(image.affine[:3, :3]))))
+        labels = tidy_lesions(
+            labels, lesion_groups(names), float(abs(np.linalg.det(image.affine[:3, :3]))),
+            sure=lambda classes: to_shape(probability_of(logits, classes), scan.shape, fill=0.0),
+        )  # fmt: skip
         values = {name: value for value, name in names.items()}
         for name in about.sided:
             organ = name.split("_", maxsplit=1)[0]
@@ -147,19 +142,27 @@ class Embedded:
         return Segmented(labels=labels, names=names)
 
 
-def tile(patch: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Tile that covers a scan in few pieces: at least the patch of the training, and no more than memory allows."""
-    sizes = list(patch)
-    while True:
-        grow = [axis for axis in range(3) if sizes[axis] < shape[axis]]
-        if not grow:
-            break
-        axis = min(grow, key=lambda one: sizes[one] / shape[one])
-        sizes[axis] += 8
-        if np.prod(sizes) > _TILE_VOXELS:
-            sizes[axis] -= 8
-            break
-    return sizes[0], sizes[1], sizes[2]
+def logits_of(
+    name: str, scan: NDArray[Any], spacing: NDArray[np.float64], tell: Tell = lambda what, done, of: None
+) -> NDArray[np.float32]:
+    """What a network says of a scan: (classes, i, j, k) logits at its own spacing.
+
+    Args:
+        name: of the network.
+        scan: (i, j, k) HU in the axis order closest to RAS+.
+        spacing: (3,) mm.
+        tell: told of every finished tile.
+    """
+    about = record(name)
+    shape = (int(scan.shape[0]), int(scan.shape[1]), int(scan.shape[2]))
+    grid = resampled_shape(shape, (float(spacing[0]), float(spacing[1]), float(spacing[2])), about.spacing)
+    low, high = about.window
+    seen = (np.clip(to_shape(scan, grid, fill=low), low, high) - low) / about.scale
+    # Tiles of another size than in training would change what its normalisation sees, and cost lesions.
+    return slide(
+        seen.astype(np.float32), about.patch, len(about.classes), _session(name),
+        lambda done, of: tell("tiles", done, of),
+    )  # fmt: skip
 
 
 def _session(name: str) -> Any:
@@ -235,7 +238,7 @@ def _sides(about: Recorded) -> tuple[str, ...]:
     return tuple(f"{name}_{side}" for name in about.sided for side in SIDES)
 
 
-def _lesion_groups(names: Mapping[int, str]) -> dict[str, list[int]]:
+def lesion_groups(names: Mapping[int, str]) -> dict[str, list[int]]:
     """Values of the lesion classes of each organ."""
     ontology = load_ontology()
     groups: dict[str, list[int]] = {}

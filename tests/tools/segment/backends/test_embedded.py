@@ -28,7 +28,6 @@ from tools.segment.backends.embedded import (
     network_names,
     record,
     shown_classes,
-    tile,
     weights,
 )
 from tools.segment.catalogue import unfit
@@ -94,12 +93,6 @@ def test_the_training_is_recorded() -> None:
         told = embedded_record(name)
         assert told["parameters"] < 2_000_000
         assert told["held_out"]["phantoms"] >= 3 and told["held_out"]["first_seed"] < 1_000_000
-
-
-def test_tiles_grow_with_the_memory_that_is_allowed_and_no_further() -> None:
-    assert tile((48, 48, 48), (40, 40, 40)) == (48, 48, 48)
-    large = tile((48, 48, 48), (400, 300, 500))
-    assert all(size >= 48 for size in large) and np.prod(large) <= 500_000
 
 
 def test_a_real_scan_is_refused(phantom: Phantom, tmp_path: Path) -> None:
