@@ -23,6 +23,7 @@ from agent.state import FAILURE, RunState, Task
 from agent.trace_schema import Kind
 from tools.base import Case
 from tools.ontology import load_ontology
+from tools.registry import load_tools
 from tools.segment.catalogue import choose, classes_for, neighbours, unfit, with_hosts
 from tools.segment.engine import Offer
 from tools.segment.merge import merge_labels
@@ -109,8 +110,9 @@ def _all_seen(case: Case, offers: Sequence[Offer]) -> tuple[str, ...]:
 
 
 def _named(task: Task) -> Iterable[str]:
-    """Structures that a task's arguments name."""
+    """Structures that a task's arguments name, and those that its tool looks at besides."""
     ontology = load_ontology()
+    yield from load_tools()[task.tool].also
     for value in task.args.values():
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, str) and ontology.get(one).kind not in {"user", "finding"}:

@@ -124,6 +124,7 @@ class Tool:
         function: the implementation.
         arguments: pydantic model of the keyword arguments.
         says: sentence templates for the evidence it makes.
+        also: structures that it looks at besides those that its arguments name.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Tool:
     function: Callable[..., list[Evidence]]
     arguments: type[BaseModel]
     says: Wording
+    also: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -232,7 +234,7 @@ class Maker:
 
 
 def tool(
-    *, version: str, reads: tuple[Reads, ...], says: Wording | None = None
+    *, version: str, reads: tuple[Reads, ...], says: Wording | None = None, also: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., list[Evidence]]], Tool]:
     """Turn ``(case, make, *, …) -> list[Evidence]`` into a `Tool`.
 
@@ -240,6 +242,7 @@ def tool(
         version: version of the method.
         reads: what the result depends on besides the arguments.
         says: sentence templates by quantity and state.
+        also: structures that it looks at besides those that its arguments name: engines look for them too.
 
     Returns:
         The decorator. ``make`` is a `Maker` already bound to the call.
@@ -262,7 +265,8 @@ def tool(
 
         run.__doc__ = function.__doc__
         return Tool(
-            name=function.__name__, version=version, reads=reads, function=run, arguments=model, says=says or {}
-        )
+            name=function.__name__, version=version, reads=reads, function=run, arguments=model, says=says or {},
+            also=also,
+        )  # fmt: skip
 
     return decorate

@@ -232,3 +232,22 @@ def test_a_report_on_everything_looks_for_all_that_engines_see(
     true, _ = _ask(tmp_path / "true", body.case, None)
     assert [one.text for one in report.findings] == [one.text for one in true.findings]
     assert report.limitations != true.limitations or report.findings
+
+
+def test_a_stage_looks_for_metastases_and_other_tumours_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Arrays
+) -> None:
+    labels, numbers = _only(body, *ORGANS, "liver_lesion")
+    tumour = np.argwhere(labels == numbers["pancreas"])[:4]
+    numbers = {"pancreas_pdac" if one == "kidney_left" else one: value for one, value in numbers.items()}
+    labels[labels == numbers["pancreas_pdac"]] = 0
+    labels[tuple(tumour.T)] = numbers["pancreas_pdac"]
+    numbers["liver_metastasis"] = numbers.pop("liver_lesion")
+    liver = {name: value for name, value in numbers.items() if name.startswith("liver")}
+    others = {name: value for name, value in numbers.items() if name not in liver}
+    made = (give(tmp_path, "give_pancreas", labels, others), give(tmp_path, "give_liver", labels, liver))
+    ran = install(tmp_path, monkeypatch, *made)
+    _, state = _ask(tmp_path, _unlabelled(body), "What is the M category of the pancreatic cancer?")
+    assert set(ran.read_text(encoding="utf-8").split()) == {"give_pancreas", "give_liver"}
+    (spread,) = (one for one in state.evidence.values() if one.quantity == "spread")
+    assert spread.state is State.MEASURED and spread.value is True
