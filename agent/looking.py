@@ -112,11 +112,13 @@ def _all_seen(case: Case, offers: Sequence[Offer]) -> tuple[str, ...]:
 def _named(task: Task) -> Iterable[str]:
     """Structures that a task's arguments name, and those that its tool looks at besides."""
     ontology = load_ontology()
-    yield from load_tools()[task.tool].also
+    also = load_tools()[task.tool].also
+    yield from also.get("", ())
     for value in task.args.values():
         for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str) and ontology.get(one).kind not in {"user", "finding"}:
+            if isinstance(one, str) and (named := ontology.get(one)).kind not in {"user", "finding"}:
                 yield one
+                yield from also.get(ontology.get(named.organ or one).base, ())
 
 
 def _phase(case: Case) -> str | None:

@@ -5,13 +5,13 @@ BIN=${BIN:-.venv/bin}
 DEMO=${DEMO:-demo}
 SCAN=$DEMO/phantom/ct.nii.gz
 rm -rf "$DEMO"
-echo "== A synthetic abdominal CT with liver metastases, a kidney cyst and a pancreatic cancer"
-"$BIN/tumortrace" phantom make --seed 7 --lesion liver_metastasis:32:8 --lesion liver_metastasis:18:3 --lesion kidney_cyst:24:left --lesion pancreas_pdac:30:tail --out "$DEMO/phantom"
+echo "== A synthetic abdominal CT with liver metastases, a kidney cyst and a colon cancer"
+"$BIN/tumortrace" phantom make --seed 11 --lesion liver_metastasis:32:8 --lesion liver_metastasis:20:3 --lesion kidney_cyst:26:right --lesion colon_cancer:40 --out "$DEMO/phantom"
 echo
 echo "== Questions about the scan alone: what they need is segmented first"
 for question in "Is the spleen enlarged, and how many liver lesions are there?" \
-    "In which segment is the largest liver lesion?" \
-    "What is the stage of the pancreatic cancer?"; do
+    "In which segment is the largest liver metastasis?" \
+    "What is the stage of the colon cancer?"; do
     echo
     "$BIN/tumortrace" ask "$SCAN" "$question"
 done

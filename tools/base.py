@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, JsonValue, create_model
@@ -124,7 +125,8 @@ class Tool:
         function: the implementation.
         arguments: pydantic model of the keyword arguments.
         says: sentence templates for the evidence it makes.
-        also: structures that it looks at besides those that its arguments name.
+        also: structures that it looks at besides those that its arguments name, by the organ these are or lie in; "" is
+            for any.
     """
 
     name: str
@@ -133,7 +135,7 @@ class Tool:
     function: Callable[..., list[Evidence]]
     arguments: type[BaseModel]
     says: Wording
-    also: tuple[str, ...] = ()
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def description(self) -> str:
@@ -234,7 +236,11 @@ class Maker:
 
 
 def tool(
-    *, version: str, reads: tuple[Reads, ...], says: Wording | None = None, also: tuple[str, ...] = ()
+    *,
+    version: str,
+    reads: tuple[Reads, ...],
+    says: Wording | None = None,
+    also: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Callable[[Callable[..., list[Evidence]]], Tool]:
     """Turn ``(case, make, *, …) -> list[Evidence]`` into a `Tool`.
 
@@ -242,7 +248,8 @@ def tool(
         version: version of the method.
         reads: what the result depends on besides the arguments.
         says: sentence templates by quantity and state.
-        also: structures that it looks at besides those that its arguments name: engines look for them too.
+        also: structures that it looks at besides those that its arguments name, by the organ these are or lie in (""
+            for any): engines look for them too.
 
     Returns:
         The decorator. ``make`` is a `Maker` already bound to the call.

@@ -10,8 +10,9 @@ aorta body and tail (the limits of the UICC TNM classification).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import cc3d
 import numpy as np
@@ -24,6 +25,13 @@ from tools.volume import FloatArray, LabelSet
 
 _LIVER_TOLERANCE = 10.0
 _PANCREAS_TOLERANCE = 5.0
+LANDMARKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "liver": ("inferior_vena_cava", "hepatic_vein", "portal_vein", "gallbladder"),
+        "pancreas": ("superior_mesenteric_vein", "portal_vein", "aorta"),
+    }
+)
+"""Structures that show where an organ's regions end, by organ."""
 # mm around the vena cava in which the hepatic veins run together
 _CONFLUENCE = 20.0
 # A branch that holds less than this share of the veins is a twig.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tools.base import Case, Maker, tool
+from tools.landmarks import LANDMARKS
 from tools.largest_lesion import rivals, uncertain_largest
 from tools.lesion_facts import home, told
 from tools.lesion_list import lesion_list, none_counts, nothing
@@ -30,6 +31,7 @@ _NO_ORGAN = "it belongs to no organ whose regions are known"
             "not_assessed": "The region of the largest {target} was not assessed: {reason}.",
         }
     },
+    also=LANDMARKS,
 )
 def largest_lesion_region(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     """Region of its organ that holds the largest share of the largest lesion (by volume).
@@ -112,6 +114,7 @@ def _most(what: str) -> dict[str, str]:
         "region_with_most_lesions": _most("most {targets}"),
         "region_with_most_lesion_volume": _most("greatest volume of {targets}"),
     },
+    also=LANDMARKS,
 )
 def lesions_in_regions(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     """Number and volume of lesions in each region of the organ, and how unevenly they are spread.

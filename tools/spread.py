@@ -24,7 +24,7 @@ _METHOD = "labelled metastases outside the organ and outside lymph nodes, where 
             "not_assessed": "Whether the tumor of the {target} has spread was not assessed: {reason}.",
         }
     },
-    also=("metastasis", "tumor"),
+    also={"": ("metastasis", "tumor")},
 )
 def spread(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     """Whether the labels prove a distant metastasis of an organ's tumor; they never prove that there is none.

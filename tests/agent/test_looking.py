@@ -11,10 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.engine import Engine
+from agent.looking import _named
 from agent.models.embedded import EmbeddedReasoner
 from agent.report_model import Report
 from agent.settings import Settings
-from agent.state import RunState
+from agent.state import RunState, Task
 from agent.trace import read_events
 from agent.trace_schema import Event, Kind
 from agent.trace_view import summary
@@ -251,3 +252,18 @@ def test_a_stage_looks_for_metastases_and_other_tumours_as_well(
     assert set(ran.read_text(encoding="utf-8").split()) == {"give_pancreas", "give_liver"}
     (spread,) = (one for one in state.evidence.values() if one.quantity == "spread")
     assert spread.state is State.MEASURED and spread.value is True
+
+
+@pytest.mark.parametrize(
+    ("tool", "structure", "more"),
+    [
+        ("largest_lesion_region", "liver_metastasis", {"portal_vein", "hepatic_vein"}),
+        ("lesions_in_regions", "pancreas_pdac", {"superior_mesenteric_vein", "aorta"}),
+        ("spread", "colon", {"metastasis"}),
+        ("measure_structure", "kidney_left", set()),
+    ],
+)
+def test_what_a_tool_looks_at_besides_is_looked_for(tool: str, structure: str, more: set[str]) -> None:
+    named = set(_named(Task.make(tool, {"structure": structure}, reason="")))
+    assert named >= more | ({structure} - {"colon"}) and (more or named == {structure})
+    assert "hepatic_vein" not in named or structure.startswith("liver")
