@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--with-torch", action="store_true", help="also TorchScript, MONAI and astra")
     chosen = parser.parse_args()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     scan, region = make_scan()
     cropping = _seconds(lambda: crop_roi(scan, region), 3)
     console.print(f"crop: {cropping:.3f} s")

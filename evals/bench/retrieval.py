@@ -103,7 +103,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         clusters = Clusters.make(chosen.dim, seed=1, scale=chosen.spread)
-        _run(Path(name), clusters, chosen.n, chosen.queries, Console(highlight=False, soft_wrap=True))
+        _run(Path(name), clusters, chosen.n, chosen.queries, Console(highlight=False, soft_wrap=True, markup=False))
 
 
 def _run(folder: Path, clusters: Clusters, count: int, queries: int, console: Console) -> None:
