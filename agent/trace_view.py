@@ -37,7 +37,9 @@ _MAX_VALUES = 3
 
 def printable(text: str, limit: int = _MAX_TEXT) -> str:
     """One line of text without control characters, cut to `limit` characters."""
-    line = "".join(c if c.isprintable() else ("�" if ord(c) < 32 and not c.isspace() else " ") for c in text)
+    line = text
+    if not text.isprintable():  # most are, and a report asks thousands of times
+        line = "".join(c if c.isprintable() else ("�" if ord(c) < 32 and not c.isspace() else " ") for c in text)
     line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
