@@ -17,8 +17,8 @@ from pathlib import Path
 from agent.commands.options import progress_bar
 from evals.embedded.data import FIRST_SEED, make_sample
 
-PHANTOMS = 160
-MINUTES = {"organs": 60.0, "abdomen": 90.0}
+PHANTOMS = 200
+MINUTES = {"organs": 60.0, "abdomen": 110.0}
 
 
 def make_data(folder: Path, count: int, workers: int) -> None:
