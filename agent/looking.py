@@ -8,23 +8,21 @@ What no engine could see, or none saw plausibly, is held with its reason: it cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langgraph.runtime import Runtime
 
-from agent.chain import expand
 from agent.errors import UsageError
 from agent.executor import run_task
-from agent.query import Query, load_kinds
 from agent.services import Services
 from agent.state import FAILURE, RunState, Task
 from agent.trace_schema import Kind
+from agent.wanted import known_phase, opened, wanted
 from tools.base import Case
 from tools.ontology import load_ontology
-from tools.registry import load_tools
-from tools.segment.catalogue import choose, classes_for, neighbours, unfit, with_hosts
+from tools.segment.catalogue import choose, classes_for, neighbours, unfit
 from tools.segment.engine import Offer
 from tools.segment.merge import merge_labels
 from tools.segment.plausible_flag import Flag
@@ -50,13 +48,13 @@ def look_for(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     workshop = services.case.workshop
     if workshop is None or services.outside is not None:
         return {}
-    wanted = _wanted(state, services, workshop) if state.round == 0 else _opened(state, services.case)
+    needed = wanted(state, services, workshop) if state.round == 0 else opened(state, services.case)
     known = services.case.labels.entries if services.case.labels is not None else {}
-    if all(classes_for(one, known, load_ontology()) for one in wanted):
+    if all(classes_for(one, known, load_ontology()) for one in needed):
         # What the labels have is not looked for again, so nothing changes and nothing is stored.
         return {}
     search = _Search(services, state, workshop)
-    labels = search.run(wanted)
+    labels = search.run(needed)
     key = content_hash(["looked", services.case.scan.digest, labels.digest, labels.source, list(labels.notes)])
     workshop.keep(key, labels)
     services.case = replace(services.case, labels=labels)
@@ -76,53 +74,6 @@ def looked(case: Case, key: str) -> Case:
             "The masks that this run was made with are not in the cache any more, so it cannot go on: start it anew."
         )
     return replace(case, labels=labels)
-
-
-def _wanted(state: RunState, services: Services, workshop: Workshop) -> tuple[str, ...]:
-    """Structures that have to be looked for, those that the question names first."""
-    case = services.case
-    if state.request.question is None:
-        return _all_seen(case, workshop.offers()) if case.labels is None or services.look_everywhere else ()
-    found: dict[str, None] = {}
-    every = False
-    for index, query in enumerate(state.queries):
-        if isinstance(query, Query):
-            kind = load_kinds()[query.kind]
-            every = every or any(step.everything for step in kind.chain)
-            tasks, _ = expand(index, query, kind)
-            found |= dict.fromkeys([*query.structures, *(one for task in tasks for one in _named(task))])
-    if every and case.labels is None:
-        found |= dict.fromkeys(_all_seen(case, workshop.offers()))
-    return with_hosts(found, load_ontology())
-
-
-def _opened(state: RunState, case: Case) -> tuple[str, ...]:
-    """What hops opened and nothing looked for yet."""
-    tried = case.labels.unseen if case.labels is not None else {}
-    named = [one for ident in state.opened for one in _named(state.tasks[ident])]
-    return with_hosts([one for one in dict.fromkeys(named) if one not in tried], load_ontology())
-
-
-def _all_seen(case: Case, offers: Sequence[Offer]) -> tuple[str, ...]:
-    """Everything that some engine can see here, or could if it were installed."""
-    able = [one for one in offers if one.missing is None and unfit(one, case.scan, _phase(case)) is None]
-    return tuple(dict.fromkeys(name for offer in able for name in offer.classes))
-
-
-def _named(task: Task) -> Iterable[str]:
-    """Structures that a task's arguments name, and those that its tool looks at besides."""
-    ontology = load_ontology()
-    also = load_tools()[task.tool].also
-    yield from also.get("", ())
-    for value in task.args.values():
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str) and (named := ontology.get(one)).kind not in {"user", "finding"}:
-                yield one
-                yield from also.get(ontology.get(named.organ or one).base, ())
-
-
-def _phase(case: Case) -> str | None:
-    return case.settings.phase or case.scan.header.phase_text
 
 
 @dataclass
@@ -159,7 +110,7 @@ class _Search:
         unseen: dict[str, str] = {}
         around = neighbours(wanted, load_ontology())
         for _ in range(MOST_TRIES):
-            choice = choose(wanted, self._left(), case.scan, _phase(case), known={*known, *got}, around=around)
+            choice = choose(wanted, self._left(), case.scan, known_phase(case), known={*known, *got}, around=around)
             unseen = dict(choice.unseen)
             if not choice.picked:
                 break
@@ -178,7 +129,7 @@ class _Search:
         notes = [note for name, (offer, _) in got.items() for note in self.settled[offer.id].notes.get(name, ())]
         labels = replace(labels, notes=tuple(dict.fromkeys((*labels.notes, *self.told, *notes))))
         unseen |= {name: reason for (_, name), reason in self.refused.items() if name not in got}
-        return without(replace(labels, notes=(*_said_of(got, _phase(case)), *labels.notes)), unseen)
+        return without(replace(labels, notes=(*_said_of(got, known_phase(case)), *labels.notes)), unseen)
 
     def _left(self) -> list[Offer]:
         """The offers without what they failed at."""
@@ -229,7 +180,7 @@ class _Search:
             of_engine.setdefault(offer.id, []).append(name)
         for ident in sorted(of_engine, key=lambda one: self._lesions_only(self.made[one])):
             if ident not in self.settled or self.beside[ident] != at_hand:
-                self.settled[ident] = settle_masks(case.scan, context, self.made[ident], phase=_phase(case))
+                self.settled[ident] = settle_masks(case.scan, context, self.made[ident], phase=known_phase(case))
                 self.beside[ident] = at_hand
             masks = self.settled[ident].masks
             kept = {name: masks.entries[name] for name in of_engine[ident] if name in masks.entries}
@@ -274,7 +225,7 @@ class _Search:
             name in one.classes
             and one.id != own
             and one.missing is None
-            and unfit(one, case.scan, _phase(case)) is None
+            and unfit(one, case.scan, known_phase(case)) is None
             for one in self._left()
         )
 

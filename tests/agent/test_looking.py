@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.engine import Engine
-from agent.looking import _named
 from agent.models.embedded import EmbeddedReasoner
 from agent.report_model import Report
 from agent.settings import Settings
@@ -19,6 +18,7 @@ from agent.state import RunState, Task
 from agent.trace import read_events
 from agent.trace_schema import Event, Kind
 from agent.trace_view import summary
+from agent.wanted import named
 from tests.engine_make import NAME, give, install
 from tests.tools.segment.plausible_make import Arrays, torso
 from tools.array_store import ArrayStore
@@ -264,6 +264,6 @@ def test_a_stage_looks_for_metastases_and_other_tumours_as_well(
     ],
 )
 def test_what_a_tool_looks_at_besides_is_looked_for(tool: str, structure: str, more: set[str]) -> None:
-    named = set(_named(Task.make(tool, {"structure": structure}, reason="")))
-    assert named >= more | ({structure} - {"colon"}) and (more or named == {structure})
-    assert "hepatic_vein" not in named or structure.startswith("liver")
+    found = set(named(Task.make(tool, {"structure": structure}, reason="")))
+    assert found >= more | ({structure} - {"colon"}) and (more or found == {structure})
+    assert "hepatic_vein" not in found or structure.startswith("liver")
