@@ -6,10 +6,9 @@ it: to tell the nearest region would hide the fault.
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 
-from tools.masks import cropped, merge_regions
+from tools.masks import components, cropped, merge_regions
 from tools.ontology import load_ontology
 from tools.structure_parts import cover, keys_within
 from tools.surface import Surface, shared_voxels
@@ -48,7 +47,7 @@ def _body(labels: LabelSet, organ: str) -> Region | None:
         return None
     whole = merge_regions([tissue, within])
     assert whole is not None
-    pieces = cc3d.connected_components(whole.mask, connectivity=26)
+    pieces = components(whole.mask)
     inner = tuple(slice(t.start - w.start, t.stop - w.start) for t, w in zip(tissue.box, whole.box, strict=True))
     held = np.zeros(int(pieces.max()) + 1, dtype=np.bool_)
     held[pieces[inner][tissue.mask]] = True

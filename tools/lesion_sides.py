@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from tools.masks import connected, cropped, merge_regions
+from tools.masks import components, connected, cropped, merge_regions
 from tools.ontology import Ontology, load_ontology
 from tools.structure_parts import cover, region_host, siblings
 from tools.subregions import Subregions, Untold, finest
@@ -84,10 +83,10 @@ def _of_side(labels: LabelSet, lesion_class: str, part: str, ontology: Ontology)
     lesions = labels.region(labels.entries[lesion_class])
     if lesions is None or not divisible(labels, part, lesion_class, ontology):
         return None
-    components: NDArray[Any] = cc3d.connected_components(lesions.mask, connectivity=26)
+    pieces: NDArray[Any] = components(lesions.mask)
     at = _surface(lesions)
-    owner = components[tuple(at.T)]
-    count = int(components.max())
+    owner = pieces[tuple(at.T)]
+    count = int(pieces.max())
     points = labels.grid.world(at + _start(lesions))
     nearest = np.full(count, np.inf)
     own = np.full(count, np.inf)
@@ -103,7 +102,7 @@ def _of_side(labels: LabelSet, lesion_class: str, part: str, ontology: Ontology)
     chosen = np.flatnonzero(own <= nearest) + 1
     if chosen.size == 0 or not np.isfinite(own).any():
         return None
-    return cropped(lesions, np.isin(components, chosen))
+    return cropped(lesions, np.isin(pieces, chosen))
 
 
 def _start(region: Region) -> NDArray[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +49,20 @@ def cropped(around: Region, mask: NDArray[np.bool_]) -> Region | None:
     return Region(box=(box[0], box[1], box[2]), mask=np.ascontiguousarray(mask[inner]))
 
 
+def components(mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """Numbers from 1 of the 26-connected components of a mask (i, j, k); 0 = outside."""
+    if sorted(mask.shape)[1] > 1:
+        found: NDArray[Any] = cc3d.connected_components(mask, connectivity=26)
+        return found
+    # cc3d makes too little room for masks that are one voxel wide along two axes, and fails.
+    wide: NDArray[Any] = cc3d.connected_components(np.pad(mask, 1), connectivity=26)
+    return wide[1:-1, 1:-1, 1:-1]
+
+
 def connected(region: Region) -> list[Region]:
     """The 26-connected components of a mask, each cropped to its own box."""
-    labelled, count = cc3d.connected_components(region.mask, connectivity=26, return_N=True)
+    labelled = components(region.mask)
+    count = int(labelled.max(initial=0))
     found = []
     for index, inner in enumerate(cc3d.statistics(labelled)["bounding_boxes"][1 : count + 1], start=1):
         box = tuple(slice(one.start + s.start, one.start + s.stop) for one, s in zip(region.box, inner, strict=True))

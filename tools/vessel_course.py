@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 
+from tools.masks import components
 from tools.volume import FloatArray, Grid, Region
 
 # The ball in which a direction is taken reaches so many radii: far enough that a tube is longer than wide in it,
@@ -104,7 +104,7 @@ class Course:
             return None
         ball = np.zeros(block.shape, dtype=np.bool_)
         ball[tuple(index[kept].T)] = True
-        parts = cc3d.connected_components(ball, connectivity=26)[tuple(index[kept].T)]
+        parts = components(ball)[tuple(index[kept].T)]
         own: FloatArray = points[kept][parts == parts[gaps[kept].argmin()]]
         return own
 

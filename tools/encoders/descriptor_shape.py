@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from tools.crop import Crop
+from tools.masks import components
 from tools.surface import corners
 from tools.volume import Region
 
@@ -28,7 +28,7 @@ def shape(crop: Crop, depth: NDArray[np.float64]) -> dict[str, float]:
     radius = (3 * volume / (4 * math.pi)) ** (1 / 3)
     first, second, third = (slice(0, n) for n in crop.mask.shape)
     hull = ConvexHull(corners(Region((first, second, third), crop.mask)) * step).volume
-    parts = np.bincount(cc3d.connected_components(crop.mask, connectivity=26).ravel())[1:]
+    parts = np.bincount(components(crop.mask).ravel())[1:]
     return {
         "volume": (math.log10(volume) - 4.0) / 1.0,
         "long_axis": math.log2(long / 30.0),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tools.masks import components
 from tools.ontology import Structure, load_ontology
 from tools.segment.plausible_norms import Norms, load_norms
 from tools.shape import touched_faces
@@ -152,7 +153,7 @@ def _measure(scan: Scan, structure: Structure, region: Region, outside: NDArray[
 
 
 def _pieces(region: Region, scan: Scan) -> tuple[Piece, ...]:
-    labelled = cc3d.connected_components(region.mask, connectivity=26)
+    labelled = components(region.mask)
     found = cc3d.statistics(labelled)
     start = np.array([axis.start for axis in region.box])
     centres = scan.grid.world(found["centroids"][1:] + start)
