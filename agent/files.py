@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tools.files import sync_folder, write_whole
+from retrieval.files import write_whole
 
 
 def atomic_write(path: Path, data: bytes | str) -> str:
-    """Write a file whole or not at all, durably, as `tools.files.write_whole` does.
+    """Write a file whole or not at all, durably, as `retrieval.files.write_whole` does.
 
     Args:
         path: the file to write; its folder is made where it does not exist.
@@ -25,6 +25,3 @@ def atomic_write(path: Path, data: bytes | str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda file: file.write(content))
     return hashlib.sha256(content).hexdigest()
-
-
-__all__ = ["atomic_write", "sync_folder"]

@@ -19,7 +19,7 @@ from agent.executor import run_task
 from agent.services import Services
 from agent.state import FAILURE, RunState, Task
 from agent.trace_schema import Kind
-from agent.wanted import known_phase, opened, wanted
+from agent.wanted import opened, wanted
 from tools.base import Case
 from tools.ontology import load_ontology
 from tools.segment.catalogue import choose, classes_for, neighbours, unfit
@@ -110,7 +110,7 @@ class _Search:
         unseen: dict[str, str] = {}
         around = neighbours(wanted, load_ontology())
         for _ in range(MOST_TRIES):
-            choice = choose(wanted, self._left(), case.scan, known_phase(case), known={*known, *got}, around=around)
+            choice = choose(wanted, self._left(), case.scan, case.told_phase, known={*known, *got}, around=around)
             unseen = dict(choice.unseen)
             if not choice.picked:
                 break
@@ -129,7 +129,7 @@ class _Search:
         notes = [note for name, (offer, _) in got.items() for note in self.settled[offer.id].notes.get(name, ())]
         labels = replace(labels, notes=tuple(dict.fromkeys((*labels.notes, *self.told, *notes))))
         unseen |= {name: reason for (_, name), reason in self.refused.items() if name not in got}
-        return without(replace(labels, notes=(*_said_of(got, known_phase(case)), *labels.notes)), unseen)
+        return without(replace(labels, notes=(*_said_of(got, case.told_phase), *labels.notes)), unseen)
 
     def _left(self) -> list[Offer]:
         """The offers without what they failed at."""
@@ -180,7 +180,7 @@ class _Search:
             of_engine.setdefault(offer.id, []).append(name)
         for ident in sorted(of_engine, key=lambda one: self._lesions_only(self.made[one])):
             if ident not in self.settled or self.beside[ident] != at_hand:
-                self.settled[ident] = settle_masks(case.scan, context, self.made[ident], phase=known_phase(case))
+                self.settled[ident] = settle_masks(case.scan, context, self.made[ident], phase=case.told_phase)
                 self.beside[ident] = at_hand
             masks = self.settled[ident].masks
             kept = {name: masks.entries[name] for name in of_engine[ident] if name in masks.entries}
@@ -225,7 +225,7 @@ class _Search:
             name in one.classes
             and one.id != own
             and one.missing is None
-            and unfit(one, case.scan, known_phase(case)) is None
+            and unfit(one, case.scan, case.told_phase) is None
             for one in self._left()
         )
 

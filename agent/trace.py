@@ -26,7 +26,6 @@ from types import TracebackType
 from pydantic import JsonValue
 
 from agent.errors import IntegrityError, UsageError
-from agent.files import sync_folder
 from agent.trace_schema import (
     AFTER_END,
     DATA_MODELS,
@@ -40,6 +39,7 @@ from agent.trace_schema import (
     chain_hash,
 )
 from agent.trace_verify import Problem, Verification, read_events, verify
+from retrieval.files import sync_folder
 from tools.types import canonical_json
 
 __all__ = ["Problem", "TraceWriter", "Verification", "read_events", "verify"]

@@ -43,7 +43,7 @@ def opened(state: RunState, case: Case) -> tuple[str, ...]:
 
 def _all_seen(case: Case, offers: Sequence[Offer]) -> tuple[str, ...]:
     """Everything that some engine can see here, or could if it were installed."""
-    able = [one for one in offers if one.missing is None and unfit(one, case.scan, known_phase(case)) is None]
+    able = [one for one in offers if one.missing is None and unfit(one, case.scan, case.told_phase) is None]
     return tuple(dict.fromkeys(name for offer in able for name in offer.classes))
 
 
@@ -57,8 +57,3 @@ def named(task: Task) -> Iterable[str]:
             if isinstance(one, str) and (found := ontology.get(one)).kind not in {"user", "finding"}:
                 yield one
                 yield from also.get(ontology.get(found.organ or one).base, ())
-
-
-def known_phase(case: Case) -> str | None:
-    """Contrast phase as it was told; None where nothing tells."""
-    return case.settings.phase or case.scan.header.phase_text

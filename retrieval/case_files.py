@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import pydantic
 
 from agent.errors import IntegrityError, UsageError
 from retrieval.case_model import FORMAT, Manifest, StoredFile
+from retrieval.files import sync_folder, write_whole
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 16 << 20
@@ -104,21 +104,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 def publish(folder: Path, manifest: Manifest) -> None:
     """Make a generation, whose files are all written, the current one."""
-    _sync_folder(folder)
+    sync_folder(folder)
     body = json.loads(manifest.model_dump_json())
     content = json.dumps({"manifest": body, "sha256": _plain_digest(body)}, indent=1).encode()
-    draft = folder / f".new-{secrets.token_hex(8)}"
-    try:
-        # "x": no link is followed, and the umask decides who may read it, as for the other files of the base.
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(folder / MANIFEST)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _sync_folder(folder)
+    write_whole(folder / MANIFEST, lambda file: file.write(content))
 
 
 def sweep(folder: Path, current: Manifest | None) -> None:
@@ -139,11 +128,3 @@ def _digest(path: Path) -> str:
 
 def _plain_digest(body: object) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -108,9 +108,9 @@ class CaseBase:
         salted = hashlib.blake2b(name.strip().encode(), key=bytes.fromhex(self.manifest.salt), digest_size=16)
         return salted.hexdigest()
 
-    def patient_keys(self, name: str) -> set[str]:
-        """Keys that cases of a patient may have, who is named by a word of a table or by a number of a DICOM header."""
-        return {self.patient_key(name), self.patient_key(plain_number(name))}
+    def patient_keys(self, *names: str | None) -> set[str]:
+        """Keys that cases of a patient may have, who is named by words of a table or by a number of a DICOM header."""
+        return {self.patient_key(one) for name in names if name for one in (name, plain_number(name))}
 
     def check_encoder(self, encoder: EncoderId) -> None:
         """Refuse vectors of another encoder than the base's.

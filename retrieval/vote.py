@@ -66,6 +66,12 @@ class Vote(BaseModel):
     in_distribution: bool | None = None
 
 
+def of_others(hits: Sequence[Hit]) -> list[Hit]:
+    """Neighbours without those of whoever has a near duplicate among them: it may be the same lesion once more."""
+    same = {one.entry.patient for one in hits if one.near_duplicate}
+    return [one for one in hits if one.entry.patient not in same]
+
+
 def vote(
     hits: Sequence[Hit], calibration: Calibration | None, organ: str | None = None, rules: VoteRules | None = None
 ) -> Vote:
@@ -79,8 +85,7 @@ def vote(
         rules: when a vote is held.
     """
     rules = rules or VoteRules()
-    same = {one.entry.patient for one in hits if one.near_duplicate}
-    voters = [one for one in hits if one.entry.patient not in same][: calibration.neighbours if calibration else None]
+    voters = of_others(hits)[: calibration.neighbours if calibration else None]
     people = Counter(one.entry.patient for one in voters)
     nearest = voters[0].similarity if voters else None
     seen = {"neighbours": len(voters), "patients": len(people), "nearest": nearest}

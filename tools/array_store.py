@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from agent.errors import UsageError
-from tools.files import write_whole
+from retrieval.files import write_whole
 from tools.types import canonical_json
 
 MAX_BYTES = 8 << 30

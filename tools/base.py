@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, JsonValue, create_model
@@ -105,6 +104,11 @@ class Case(Facts):
     workshop: Workshop | None = field(default=None, repr=False, compare=False)
     library: Library | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def told_phase(self) -> str | None:
+        """Contrast phase as it was declared, or else as the header names it; None where nothing tells."""
+        return self.settings.phase or self.scan.header.phase_text
+
 
 Wording = Mapping[str, Mapping[str, str]]
 """quantity → state (or "true"/"false" for boolean values) → sentence template; see `agent.wording`."""
@@ -135,7 +139,7 @@ class Tool:
     function: Callable[..., list[Evidence]]
     arguments: type[BaseModel]
     says: Wording
-    also: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def description(self) -> str:
@@ -240,7 +244,7 @@ def tool(
     version: str,
     reads: tuple[Reads, ...],
     says: Wording | None = None,
-    also: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    also: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[Callable[..., list[Evidence]]], Tool]:
     """Turn ``(case, make, *, …) -> list[Evidence]`` into a `Tool`.
 
@@ -273,7 +277,7 @@ def tool(
         run.__doc__ = function.__doc__
         return Tool(
             name=function.__name__, version=version, reads=reads, function=run, arguments=model, says=says or {},
-            also=also,
+            also=also or {},
         )  # fmt: skip
 
     return decorate

@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import cc3d
 import numpy as np
 
 from tools.dividers import Numbers
-from tools.masks import voxels_of
+from tools.masks import components, voxels_of
 from tools.ontology import load_ontology
 from tools.structure_parts import cover
 from tools.volume import FloatArray, LabelSet
@@ -206,7 +205,7 @@ def _vein_directions(labels: LabelSet, cava: _Cava, heights: tuple[float, float]
     outer &= (points[:, 2] >= heights[0]) & (points[:, 2] <= heights[1])
     mask = np.zeros_like(veins.mask)
     mask[tuple(at[outer].T)] = True
-    branches = cc3d.connected_components(mask, connectivity=26)[tuple(at[outer].T)]
+    branches = components(mask)[tuple(at[outer].T)]
     turns, weights = cava.direction(points[outer]), []
     found: list[float] = []
     for branch in np.unique(branches):

@@ -80,12 +80,11 @@ class Library:
         """Hash over all that a comparison depends on: the base, the encoder, and who is left out."""
         found = self.opened()
         own = encoder_id(found.encoder).model_dump(mode="json") if found.encoder is not None else found.unfit
-        return content_hash([found.digest, own, [*sorted(self.own_keys(found.base) or ())]])
+        return content_hash([found.digest, own, [*sorted(self.own_keys(found.base))]])
 
-    def own_keys(self, base: CaseBase) -> set[str] | None:
-        """Keys in a base of the patient who is asked about, who is left out; None if nobody tells who it is."""
-        names = [name for name in (self.patient, self.number) if name]
-        return set().union(*map(base.patient_keys, names)) if names else None
+    def own_keys(self, base: CaseBase) -> set[str]:
+        """Keys in a base of the patient who is asked about, who is left out; none if nobody tells who it is."""
+        return base.patient_keys(self.patient, self.number)
 
     @property
     def synthetic_only(self) -> bool:

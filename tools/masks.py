@@ -62,9 +62,8 @@ def components(mask: NDArray[np.bool_]) -> NDArray[Any]:
 def connected(region: Region) -> list[Region]:
     """The 26-connected components of a mask, each cropped to its own box."""
     labelled = components(region.mask)
-    count = int(labelled.max(initial=0))
     found = []
-    for index, inner in enumerate(cc3d.statistics(labelled)["bounding_boxes"][1 : count + 1], start=1):
+    for index, inner in enumerate(cc3d.statistics(labelled)["bounding_boxes"][1:], start=1):
         box = tuple(slice(one.start + s.start, one.start + s.stop) for one, s in zip(region.box, inner, strict=True))
         part = np.ascontiguousarray(labelled[inner] == index)
         found.append(Region(box=(box[0], box[1], box[2]), mask=part))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.masks import components
 from tools.volume import Box, Scan
 
 METAL_HU = 2800
@@ -43,8 +43,8 @@ def find_metal(scan: Scan) -> Metal | None:
     if box is None:
         return None
     dense = scan.hu[box] >= METAL_HU
-    labels, count = cc3d.connected_components(dense, connectivity=26, max_labels=dense.size, return_N=True)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    labels = components(dense)
+    sizes = np.bincount(labels.ravel())
     keep = np.flatnonzero(sizes * scan.grid.voxel_volume >= MIN_MM3)
     keep = keep[keep > 0]
     if keep.size == 0:

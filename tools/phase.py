@@ -76,7 +76,7 @@ def contrast_phase(case: Case, make: Maker) -> list[Evidence]:
     """
     medians = _medians(case)
     odds = estimate(medians)
-    declared = case.settings.phase or case.scan.header.phase_text
+    declared = case.told_phase
     details: dict[str, Any] = {
         "probabilities": {phase: round(odds[phase], 4) for phase in odds},
         "median_hu": {name: round(value, 1) for name, value in medians.items()},

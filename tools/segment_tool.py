@@ -40,7 +40,7 @@ def segment(
     offer = case.workshop.offer(backend, task)
     if offer.version != version:
         raise ToolError(f"the weights of {offer.title} are not those that were planned with")
-    why = unfit(offer, case.scan, case.settings.phase or case.scan.header.phase_text)
+    why = unfit(offer, case.scan, case.told_phase)
     if why is not None:
         raise ToolError(f"{offer.title} {why}")
     unknown = sorted(set(structures) - set(offer.classes))

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from agent.errors import ToolError, UsageError
 from retrieval.case_model import Filters, Hit
-from retrieval.vote import Vote, vote
+from retrieval.vote import Vote, of_others, vote
 from tools.base import Case, EvidenceId, Maker, tool
 from tools.encode import embed
 from tools.intervals import cited
@@ -60,9 +60,8 @@ class _Search:
             vector, max(k, voters + _MORE), encoder=encoder_id(encoder), exclude_patient=self.library.own_keys(base),
             exclude_scan=self.case.scan.digest, filters=Filters(organ=self.organ, phase=self.phase),
         )  # fmt: skip
-        # The same lesion once more, from a copy of the scan that no digest gives away: its patient is this one.
-        own = {one.entry.patient for one in found if one.near_duplicate}
-        return [one for one in found if one.entry.patient not in own]
+        # Of a copy of the scan that no digest gives away, the patient is this one.
+        return of_others(found)
 
 
 @tool(
@@ -117,7 +116,7 @@ def similar_cases(
             raise ToolError("cases are compared in a contrast phase, and the evidence given is of something else")
         known = str(given.value) if given.state is State.MEASURED else None
         search = _Search(case, structure, library, opened, _organ(structure), known)
-        card |= {"organ": search.organ, "phase": known, "patient_known": library.own_keys(opened.base) is not None}
+        card |= {"organ": search.organ, "phase": known, "patient_known": bool(library.own_keys(opened.base))}
         listed = [search.near(one, k) for one in [found.every[0], *rivals(found)]]
         if not listed[0]:
             raise NoOpinion(State.NOT_MEASURABLE, "the case base holds no lesion of this organ and phase to compare")

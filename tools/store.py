@@ -12,7 +12,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict
 
 from agent.errors import UsageError
-from tools.files import write_whole
+from retrieval.files import write_whole
 from tools.types import Evidence, canonical_json, content_hash
 
 

@@ -119,22 +119,21 @@ def search(
             raise UsageError(f"No {ident} is labelled in the scan, so there is nothing to compare.")
         bar("encoding", 0, 0)
         vector = vector_of(case, ident, lesion, chosen, ArrayStore(Settings().cache))
-        names = [name for name in (patient, patient_number(scan, case.scan)) if name]
+        own = base.patient_keys(patient, patient_number(scan, case.scan))
         voters = base.calibration.neighbours + 5 if base.calibration is not None else k
         hits = base.search(
             vector, max(k, voters), encoder=encoder_id(chosen),
-            exclude_patient=set().union(*map(base.patient_keys, names)),
-            exclude_scan=case.scan.digest,
+            exclude_patient=own, exclude_scan=case.scan.digest,
             filters=Filters(organ=organ, phase=in_phase, lesion_type=lesion_type, site=site),
         )  # fmt: skip
         opinion = vote(hits, base.calibration, organ) if lesion_type is None else None
     if as_json:
-        typer.echo(_json(hits[:k], opinion, known=bool(names)))
+        typer.echo(_json(hits[:k], opinion, known=bool(own)))
         return
     for number, hit in enumerate(hits[:k], start=1):
         _say(f"{number:3}  {_line(hit)}")
     _say(_opinion(opinion))
-    if not names:
+    if not own:
         _say("Other scans of the same patient could not be left out: say who it is with --patient.")
 
 

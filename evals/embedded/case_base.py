@@ -30,10 +30,10 @@ from evals.phantom_tissue import CLASSES, LESION_CLASSES
 from retrieval.case_files import MANIFEST
 from retrieval.case_model import Batch, CaseEntry
 from retrieval.cases import CaseBase
+from retrieval.files import write_whole
 from tools.array_store import ArrayStore
 from tools.encode import load_encoder
 from tools.encoders.protocol import Encoder
-from tools.files import write_whole
 from tools.lesion_list import lesion_list
 from tools.library import encoder_id
 from tools.ontology import load_ontology

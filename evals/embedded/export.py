@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from evals.embedded.classes import NETWORKS, NetworkSpec
 from evals.embedded.network import build
-from tools.files import write_whole
+from retrieval.files import write_whole
 from tools.segment.backends.embedded import INPUT, OUTPUT
 
 _HALF, _FULL = 10, 1  # onnx.TensorProto.FLOAT16 and FLOAT

@@ -23,10 +23,10 @@ from scipy.optimize import minimize_scalar
 
 from evals.embedded.lesion_record import record, words
 from evals.embedded.lesion_rows import Row, collect
+from retrieval.files import write_whole
 from tools.classifiers.backends.embedded import LinearClassifier
 from tools.classifiers.config import LinearConfig, LinearModel
 from tools.classifiers.distance import Mahalanobis
-from tools.files import write_whole
 from tools.phase import PHASES
 from tools.volume import FloatArray
 

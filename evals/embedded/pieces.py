@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-import cc3d
 import numpy as np
 
 from evals.embedded.classes import NETWORKS
 from evals.embedded.score import phantom_like_training
 from evals.phantom_tissue import CLASSES, LESION_CLASSES
+from tools.masks import components
 from tools.segment.backends.embedded import lesion_groups, logits_of, record
 from tools.segment.sliding import best_class, probability_of, to_shape
 from tools.segment.tidy import LEAST_MM3, LEAST_SURE
@@ -38,8 +38,8 @@ def pieces(seed: int) -> list[tuple[str, float, float, bool]]:
     for organ, values in lesion_groups(dict(enumerate(record(NAME).classes))).items():
         likely = to_shape(probability_of(logits, values), grid.shape, fill=0.0)
         own = [CLASSES[name] for name, host in LESION_CLASSES.items() if host.split("_")[0] == organ.split("_")[0]]
-        parts, count = cc3d.connected_components(np.isin(labels, values), connectivity=26, return_N=True)
-        for number in range(1, count + 1):
+        parts = components(np.isin(labels, values))
+        for number in range(1, int(parts.max()) + 1):
             piece = parts == number
             volume = float(np.count_nonzero(piece) * grid.voxel_volume)
             if volume >= LEAST_MM3:

@@ -26,8 +26,8 @@ from evals.phantom import Phantom
 from evals.phantom_options import PhantomOptions
 from evals.phantom_tissue import LESION_CLASSES
 from evals.segmentation.score import dice, region_of
+from retrieval.files import write_whole
 from tools.array_store import ArrayStore
-from tools.files import write_whole
 from tools.ontology import load_ontology
 from tools.segment.backends.embedded import all_classes, embedded_record, record
 from tools.segment.engine import EngineSettings

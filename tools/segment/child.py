@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from agent.errors import TumorTraceError
-from tools.files import write_whole
+from retrieval.files import write_whole
 from tools.segment.backends import load_backends
 from tools.segment.engine import Job, no_memory
 

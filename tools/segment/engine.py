@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 Tell = Callable[[str, int, int], None]
 """Told of what is being done, how many steps are finished, and how many there are."""
 Device = Literal["auto", "cpu", "gpu"]
+MAX_VALUE = 65_535
+"""Largest value that a class may have in an engine's labels."""
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.errors import ToolError, UsageError
 from tools.segment.child import FAILED, LABELS, NAMES, REFUSED, STEPS
-from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell, offline_environment
+from tools.segment.engine import MAX_VALUE, EngineSettings, Job, Offer, Segmented, Tell, offline_environment
 from tools.volume import Scan
 
 POLL_SECONDS = 0.05
 MAX_TOLD = 200
 MAX_CLASSES = 10_000
-MAX_VALUE = 65_535
 MAX_SAID_BYTES = 256 << 20
 """An engine that prints more than this is ended before it fills the disk."""
 MAX_JSON_BYTES = 4 << 20
@@ -44,15 +43,7 @@ _FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\":,;]+/)+")
 def run_isolated(
     offer: Offer, scan: Scan, structures: tuple[str, ...], settings: EngineSettings, tell: Tell, *, wider: bool = False
 ) -> Segmented:
-    """Wait for the turn of an engine, and let it look at a scan; see `run_now`."""
-    with turn(settings, offer, tell):
-        return run_now(offer, scan, structures, settings, tell, wider=wider)
-
-
-def run_now(
-    offer: Offer, scan: Scan, structures: tuple[str, ...], settings: EngineSettings, tell: Tell, *, wider: bool = False
-) -> Segmented:
-    """Let an engine look at a scan; its turn has come.
+    """Let an engine look at a scan, once its turn has come (`turn`).
 
     Args:
         offer: the engine's task.

@@ -9,6 +9,8 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.masks import components
+
 LEAST_MM3 = 100.0
 """Smaller components are taken for noise of the network (a sphere of 5.8 mm)."""
 
@@ -45,10 +47,10 @@ def tidy_lesions(
         mask = np.isin(result, values)
         if not mask.any():
             continue
-        parts, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
+        parts = components(mask)
         boxes = cc3d.statistics(parts)["bounding_boxes"]
         likely = sure(values) if sure is not None else None
-        for number in range(1, count + 1):
+        for number in range(1, len(boxes)):
             box = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in boxes[number])
             piece = parts[box] == number
             view: Any = result[box]
@@ -87,8 +89,8 @@ def give_sides(
     """
     from scipy import ndimage  # noqa: PLC0415
 
-    parts, count = cc3d.connected_components(labels == value, connectivity=26, return_N=True)
-    if not count:
+    parts = components(labels == value)
+    if not parts.any():
         return
     centres = {
         side: np.array(ndimage.center_of_mass(labels == organ))
@@ -96,7 +98,7 @@ def give_sides(
         if (labels == organ).any()
     }
     stats = cc3d.statistics(parts)
-    for number in range(1, count + 1):
+    for number in range(1, len(stats["bounding_boxes"])):
         box = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in stats["bounding_boxes"][number])
         piece = parts[box] == number
         around = labels[box][_grown(piece)]

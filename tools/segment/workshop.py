@@ -15,7 +15,7 @@ from tools.array_store import ArrayStore
 from tools.segment.backends import load_backends
 from tools.segment.catalogue import NOT_READY, all_offers
 from tools.segment.engine import EngineSettings, Offer, Segmented, Tell
-from tools.segment.isolate import run_now, turn
+from tools.segment.isolate import run_isolated, turn
 from tools.types import content_hash
 from tools.volume import Grid, LabelSet, Scan
 
@@ -81,7 +81,7 @@ class Workshop:
             known = self.labels(key, scan.grid)
             if known is not None:
                 return key, known
-            made = run_now(offer, scan, wanted, self.settings, self.tell, wider=wider)
+            made = run_isolated(offer, scan, wanted, self.settings, self.tell, wider=wider)
             self._check_version(offer)
             labels = label_set(made, offer, wanted, scan)
             self.keep(key, labels)

@@ -21,8 +21,8 @@ from tools.array_store import ArrayStore
 from tools.segment.backends import load_backends
 from tools.segment.catalogue import all_offers
 from tools.segment.child import FAILED, LABELS, NAMES, REFUSED
-from tools.segment.engine import EngineSettings, Offer, Segmented
-from tools.segment.isolate import run_isolated
+from tools.segment.engine import EngineSettings, Offer, Segmented, Tell
+from tools.segment.isolate import run_isolated, turn
 from tools.segment.workshop import Workshop, label_set
 from tools.volume import Scan
 
@@ -45,12 +45,27 @@ def _offer(settings: EngineSettings) -> Offer:
     return next(one for one in all_offers(settings) if one.backend == NAME)
 
 
+def _in_turn(offer: Offer, wanted: tuple[str, ...], settings: EngineSettings, tell: Tell) -> Segmented:
+    with turn(settings, offer, tell):
+        return run_isolated(offer, _scan(), wanted, settings, tell)
+
+
+def _both(ran: Path, one: threading.Thread, other: threading.Thread) -> None:
+    """Start the other once the engine of the one runs, and wait for both."""
+    one.start()
+    while not ran.exists():
+        time.sleep(0.02)
+    other.start()
+    one.join()
+    other.join()
+
+
 def _run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, **more: float) -> tuple[Segmented, Steps]:
     install(tmp_path, monkeypatch, task)
     settings = EngineSettings(cache=tmp_path / "cache", **more)  # type: ignore[arg-type]
     offer = _offer(settings)
     steps: Steps = []
-    made = run_isolated(offer, _scan(), ("liver", "spleen"), settings, lambda *step: steps.append(step))
+    made = _in_turn(offer, ("liver", "spleen"), settings, lambda *step: steps.append(step))
     return made, steps
 
 
@@ -140,7 +155,7 @@ def test_a_result_that_makes_no_sense_is_refused(
     offer = Offer("pretend", "good", {"liver": ("Liver",)}, "none", "v", "the pretended engine")
     settings = EngineSettings(cache=tmp_path)
     with pytest.raises(ToolError, match=r"left no result that can be read|names to values that no class can have"):
-        run_isolated(offer, _scan(), ("liver",), settings, lambda *_: None)
+        _in_turn(offer, ("liver",), settings, lambda *_: None)
 
 
 def test_folders_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +177,7 @@ def test_folders_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         options={"folder": "/home/Jane Doe/liver model", "pickles": False},
     )  # fmt: skip
     with pytest.raises(ToolError) as caught:
-        run_isolated(offer, _scan(), ("liver",), EngineSettings(cache=tmp_path), lambda *_: None)
+        _in_turn(offer, ("liver",), EngineSettings(cache=tmp_path), lambda *_: None)
     told = str(caught.value)
     assert "liver model/fold/a.pth" in told and "b.pth are broken for good" in told
     assert not any(one in told for one in ("Jane", "/home", "secret", str(tmp_path)))
@@ -203,12 +218,7 @@ def test_two_runs_that_want_the_same_masks_look_once(tmp_path: Path, monkeypatch
         found.append(workshop.masks(_scan(), workshop.offer(NAME, "waits"), ("liver",))[0])
 
     threads = [threading.Thread(target=look) for _ in range(2)]
-    threads[0].start()
-    while not ran.exists():
-        time.sleep(0.02)
-    threads[1].start()
-    for one in threads:
-        one.join()
+    _both(ran, *threads)
     assert len(found) == 2 and len(set(found)) == 1
     assert ran.read_text(encoding="utf-8").split() == ["waits"]
 
@@ -249,15 +259,8 @@ def test_only_one_engine_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
             told.append(len(ran.read_text(encoding="utf-8").split()))
             (tmp_path / "go").touch()
 
-    threads = [
-        threading.Thread(target=run_isolated, args=(offer, _scan(), ("liver",), settings, tell)) for _ in range(2)
-    ]
-    threads[0].start()
-    while not ran.exists():
-        time.sleep(0.02)
-    threads[1].start()
-    for one in threads:
-        one.join()
+    threads = [threading.Thread(target=_in_turn, args=(offer, ("liver",), settings, tell)) for _ in range(2)]
+    _both(ran, *threads)
     assert told == [1], "the second engine began although the first one ran"
     assert len(ran.read_text(encoding="utf-8").split()) == 2
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from agent.errors import ToolError
-from tools.files import write_whole
+from retrieval.files import write_whole
 
 MEMO = "weights.json"
 MAX_MEMO_BYTES = 4 << 20

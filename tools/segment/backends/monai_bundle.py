@@ -20,7 +20,7 @@ from tools.segment.backends._declared import DECLARED, Declared, read_declared
 from tools.segment.backends._device import torch_device
 from tools.segment.backends._naming_folders import task_names, title
 from tools.segment.backends._weights import digest, installed, not_installed, read_json, version_of
-from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell, no_memory
+from tools.segment.engine import MAX_VALUE, EngineSettings, Job, Offer, Segmented, Tell, no_memory
 from tools.segment.geometry import bring_onto
 from tools.segment.naming import is_background
 from tools.volume import Grid
@@ -29,7 +29,6 @@ EXTRA = "monai"
 UNSTATED = "not stated"
 RANK = 45
 MAX_LICENCE_BYTES = 4096
-MAX_VALUE = 65_535
 _CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 
 

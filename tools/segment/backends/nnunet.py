@@ -20,14 +20,13 @@ from tools.segment.backends._device import torch_device
 from tools.segment.backends._naming_folders import task_names, title
 from tools.segment.backends._nnunet_predict import CHECKPOINT, find_folds, predict, predictor_class
 from tools.segment.backends._weights import digest, installed, not_installed, read_json, version_of
-from tools.segment.engine import EngineSettings, Job, Offer, Segmented, Tell
+from tools.segment.engine import MAX_VALUE, EngineSettings, Job, Offer, Segmented, Tell
 from tools.segment.naming import is_background
 
 EXTRA = "totalsegmentator"
 UNSTATED = "not stated"
 RANK = 40
 MAX_CLASSES = 1_000
-MAX_VALUE = 65_535
 STEP = 0.5
 """Overlap of patches as in nnU-Net's own command."""
 

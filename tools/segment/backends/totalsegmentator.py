@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from agent.errors import ToolError
-from tools.files import write_whole
+from retrieval.files import write_whole
 from tools.segment.backends._classes import canonical_classes
 from tools.segment.backends._declared import DECLARED, Declared, read_declared
 from tools.segment.backends._device import torch_device

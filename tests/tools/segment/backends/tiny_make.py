@@ -14,7 +14,7 @@ from evals.embedded.classes import NetworkSpec
 from evals.embedded.network import build
 from tools.segment.backends import load_backends
 from tools.segment.engine import EngineSettings, Offer, Segmented
-from tools.segment.isolate import run_isolated
+from tools.segment.isolate import run_isolated, turn
 from tools.volume import Grid, Orientation, Scan, ScanHeader
 
 TINY = NetworkSpec(
@@ -104,7 +104,8 @@ def segment(offer: Offer, scan: Scan, settings: EngineSettings, told: list[str] 
         if told is not None:
             told.append(f"{what} {finished} of {planned}")
 
-    return run_isolated(offer, scan, tuple(offer.classes), settings, tell)
+    with turn(settings, offer, tell):
+        return run_isolated(offer, scan, tuple(offer.classes), settings, tell)
 
 
 def settings_for(folder: Path, **given: Any) -> EngineSettings:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.files import write_whole
+from retrieval.files import write_whole
 
 
 @pytest.fixture(params=[0o022, 0o077])
