@@ -60,6 +60,7 @@ class NotUnderstood(BaseModel):
         text: the words that were not understood.
         reason: one sentence: which words are unknown, or which readings compete.
         nearest: up to three questions that can be answered and are closest to it.
+        choices: up to six complete questions, one for each way to read it, where it is only unclear which is meant.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +68,7 @@ class NotUnderstood(BaseModel):
     text: str
     reason: str
     nearest: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 class StructureNeed(BaseModel):

@@ -38,6 +38,21 @@ class Diameters:
     k: int
 
 
+@dataclass(frozen=True)
+class DiameterEnds:
+    """Where the in-plane diameters of a mask begin and end.
+
+    Attributes:
+        diameters: their lengths, as `in_plane_diameters` gives them.
+        long_axis: (2, 3) world mm of the ends of the long axis.
+        short_axis: (2, 3) world mm of the ends of the short axis.
+    """
+
+    diameters: Diameters
+    long_axis: FloatArray
+    short_axis: FloatArray
+
+
 def touched_faces(region: Region, grid: Grid) -> tuple[str, ...]:
     """Names of the scan's faces that the mask reaches ("superior", …): there it may be cut off."""
     faces = []
@@ -130,6 +145,34 @@ def in_plane_diameters(region: Region, grid: Grid) -> Diameters | None:
     return Diameters(length, _longest_chord(hull, np.array([-direction[1], direction[0]])), k + region.box[2].start)
 
 
+def in_plane_diameter_ends(region: Region, grid: Grid) -> DiameterEnds | None:
+    """The in-plane diameters of a mask with their ends, as lines between points of the outline in one slice.
+
+    Returns:
+        None for an empty mask.
+    """
+    found = in_plane_diameters(region, grid)
+    if found is None:
+        return None
+    to_plane = np.linalg.qr(grid.affine[:3, :2])[1]
+    image = region.mask[:, :, found.k - region.box[2].start]
+    hull = _hull(_outline(image) @ to_plane.T)
+    a, b = _farthest_pair(hull)
+    direction = (hull[a] - hull[b]) / max(found.long_axis, _SAME)
+    across = np.array([-direction[1], direction[0]])
+    position, high, low = _chords(hull, across)
+    at = int((high - low).argmax())
+    along = np.array([across[1], -across[0]])
+    chord = position[at] * along + np.array([[low[at]], [high[at]]]) * across
+
+    def world(points: FloatArray) -> FloatArray:
+        i, j = np.linalg.solve(to_plane, points.T)
+        at = (i + region.box[0].start, j + region.box[1].start, np.full(len(i), found.k))
+        return grid.world(np.column_stack(at))
+
+    return DiameterEnds(found, world(hull[[a, b]]), world(chord))
+
+
 def _length_bounds(slices: BoolArray, to_plane: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
     """Slices with voxels (first axis of `slices`), and an upper bound in mm for the longest distance in each.
 
@@ -181,15 +224,30 @@ def _hull(points: FloatArray) -> FloatArray:
 
 
 def _farthest(points: FloatArray) -> tuple[float, FloatArray]:
+    a, b = _farthest_pair(points)
+    line = points[a] - points[b]
+    length = float(np.hypot(line[0], line[1]))
+    return length, line / length if length > 0 else np.array([1.0, 0.0])
+
+
+def _farthest_pair(points: FloatArray) -> tuple[int, int]:
     gaps = points[:, None, :] - points[None, :, :]
     lengths = np.hypot(gaps[..., 0], gaps[..., 1])
     a, b = np.unravel_index(int(lengths.argmax()), lengths.shape)
-    length = float(lengths[a, b])
-    return length, gaps[a, b] / length if length > 0 else np.array([1.0, 0.0])
+    return int(a), int(b)
 
 
 def _longest_chord(hull: FloatArray, direction: FloatArray) -> float:
-    """Longest chord of a convex polygon along a unit direction; it always starts at a vertex."""
+    _, high, low = _chords(hull, direction)
+    return max(float((high - low).max()), 0.0)
+
+
+def _chords(hull: FloatArray, direction: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Chords of a convex polygon along a unit direction, one through each vertex; the longest always starts at one.
+
+    Returns:
+        Position across the direction, and the upper and lower end along it.
+    """
     across = np.array([direction[1], -direction[0]])
     position, height = hull @ across, hull @ direction
     other, top = np.roll(position, -1), np.roll(height, -1)
@@ -202,7 +260,7 @@ def _longest_chord(hull: FloatArray, direction: FloatArray) -> float:
     # An edge along the line lies on it as a whole.
     high = np.where(crossed, np.where(along, np.maximum(height, top), where), -np.inf).max(axis=1)
     low = np.where(crossed, np.where(along, np.minimum(height, top), where), np.inf).min(axis=1)
-    return max(float((high - low).max()), 0.0)
+    return position, high, low
 
 
 def voxel_pitch(grid: Grid) -> float:

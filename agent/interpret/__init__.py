@@ -7,8 +7,10 @@ with the words named, and nothing else is answered in its place.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from agent.errors import UsageError
+from agent.interpret.asking_back import Ask, Unclear, choices, unlocated
 from agent.interpret.beside import in_one_place, sides_behind, without_contrast, without_formula
 from agent.interpret.categories import is_wanted
 from agent.interpret.clauses import sentence
@@ -20,6 +22,7 @@ from agent.interpret.items import Item
 from agent.interpret.match import Fit, Misfit
 from agent.interpret.nearest import likely_typo, nearest_questions
 from agent.interpret.options import OptionChoice, choose_option
+from agent.interpret.other_side import with_side
 from agent.interpret.reading import read, user_names
 from agent.interpret.rephrase import of_the_pancreas, or_any_other, searched, subtracted, within_reach
 from agent.interpret.scan_words import Token, tokenise
@@ -45,28 +48,54 @@ def interpret(
         previous: what was asked before in the same dialogue, the last one last; follow-ups complete themselves
             from its last question.
         available: identifiers of the structures labelled in the scan: names that only the user knows are
-            found by them, and the nearest questions speak of them. They never change what is understood
-            otherwise.
+            found by them, and the nearest questions speak of them. They change what is understood only where a
+            question may mean several of them ("the lesion"): then it is not, and its choices name them.
         options: choices of a multiple-choice question: they may name the structures that are compared, and tell
             which of two kinds of answer is meant.
 
     Returns:
         in the order of the text, a query per question (one per structure where several are asked about), or
-        why a question was not understood.
+        why a question was not understood, with what it may mean where only that is unclear.
 
     Raises:
         UsageError: a text too long, or with too many questions.
     """
     if len(text) > MAX_CHARACTERS:
         raise UsageError(f"The question has {len(text)} characters; please ask in at most {MAX_CHARACTERS}.")
+    return _interpret(text, previous, available, options, Help(available, not options))
+
+
+@dataclass(frozen=True)
+class Help:
+    """What is offered in place of questions that are not answered.
+
+    Attributes:
+        available: identifiers of the structures labelled in the scan.
+        asks: whether questions that may mean several of them are asked back; the options of a multiple choice tell.
+    """
+
+    available: Collection[str]
+    asks: bool
+
+
+def _interpret(
+    text: str, previous: Sequence[Query], available: Collection[str], options: Sequence[str], help_: Help | None
+) -> list[Query | NotUnderstood]:
+    def ask(said: str, before: Sequence[Query]) -> list[Query | NotUnderstood]:
+        return _interpret(said, before, available, (), None)
+
+    def ask_back(said: str, before: Sequence[Query]) -> list[Query | NotUnderstood]:
+        return _interpret(said, before, available, (), help_)
+
     names = user_names(available)
     entries: list[Query | NotUnderstood] = []
     before = last_question(previous, names)
-    choices = offered_structures(options)
+    offered = offered_structures(options)
     sentences = _sentences(tokenise(text))
     if len(sentences) > MAX_QUESTIONS * 4:
         raise UsageError(f"Please ask at most {MAX_QUESTIONS} questions at once.")
-    for tokens in sentences:
+    for said in sentences:
+        tokens = with_side(said, before.structures) if before else said
         near = short_names(before.structures) if before else {}
         words = [token for token in tokens if token.text not in _STOPS]
         if entries and " ".join(token.text for token in words) in _ECHOES:
@@ -77,21 +106,28 @@ def interpret(
         items = with_nor(without_grounds(items))
         if not items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in items):
             continue
-        for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part), choices):  # type: ignore[misc]
-            if isinstance(piece.found, Fit):
+        for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part), offered):  # type: ignore[misc]
+            past = before.queries if before else ()
+            here = Unclear(_slice(text, tokens, piece.items), piece.items, _spans(tokens, piece.items), past)
+            unclear = None
+            if isinstance(piece.found, Fit) and help_ is not None and help_.asks:
+                unclear = unlocated(here, piece.found.queries, available, ask, ask_back)
+            if unclear is not None:
+                entries.append(NotUnderstood(text=here.text, reason=f"{unclear[0]}.", choices=unclear[1]))
+                before = None
+            elif isinstance(piece.found, Fit):
                 entries += (
                     [for_options(query, options) for query in piece.found.queries] if options else piece.found.queries
                 )
                 before = Antecedent(piece.found.queries, piece.said)
             else:
-                here = _slice(text, tokens, piece.items)
-                entries.append(_not_understood(piece.found, here, available, names))
+                entries.append(_not_understood(piece.found, here, names, help_, (ask, ask_back)))
                 before = None
         if len(entries) > MAX_QUESTIONS:
             raise UsageError(f"Please ask at most {MAX_QUESTIONS} questions at once.")
     if not entries:
         nothing = Misfit("There is no question in it")
-        entries.append(_not_understood(nothing, text.strip(), available, names))
+        entries.append(_not_understood(nothing, Unclear(text.strip(), (), {}, ()), names, help_, (ask, ask_back)))
     return entries
 
 
@@ -115,13 +151,25 @@ def _slice(text: str, tokens: Sequence[Token], items: Sequence[Item]) -> str:
     return text[words[items[0].start].start : end].strip()
 
 
+def _spans(tokens: Sequence[Token], items: Sequence[Item]) -> dict[int, tuple[int, int]]:
+    """First character, and one past the last, of each item in the words of all of them."""
+    words = [token for token in tokens if token.text not in _STOPS]
+    first = words[items[0].start].start if items else 0
+    return {item.start: (words[item.start].start - first, words[item.end - 1].end - first) for item in items}
+
+
 def _not_understood(
-    found: Misfit, text: str, available: Collection[str], names: dict[tuple[str, ...], str]
+    found: Misfit, asked: Unclear, names: dict[tuple[str, ...], str], help_: Help | None, asks: tuple[Ask, Ask]
 ) -> NotUnderstood:
     reason = found.reason
+    if help_ is None:
+        return NotUnderstood(text=asked.text, reason=f"{reason}.")
     typos = {word: known for word in found.unknown if (known := likely_typo(word))}
     if typos:
         meant = ", ".join(f'"{known}" for "{word}"' for word, known in typos.items())
         reason += f" (perhaps {meant})"
-    questions = nearest_questions(text, found.concepts, found.structures, available, names)
-    return NotUnderstood(text=text, reason=reason + ".", nearest=questions)
+    questions = nearest_questions(asked.text, found.concepts, found.structures, help_.available, names)
+    offered = choices(asked, found, help_.available, *asks) if help_.asks and asked.items else ()
+    if offered and found.unknown:
+        reason = "It is unclear which one is meant"
+    return NotUnderstood(text=asked.text, reason=reason + ".", nearest=questions, choices=offered)

@@ -28,12 +28,23 @@ _BOTH = re.compile(r"\b(both|bilateral|left and (the )?right|right and (the )?le
 
 @dataclass(frozen=True)
 class Misfit:
-    """A clause that no kind fits: why, and the words that are unknown."""
+    """A clause that no kind fits, or more than one does.
+
+    Attributes:
+        reason: why.
+        unknown: the words that are unknown.
+        concepts: what its words say.
+        structures: what it names.
+        meant: structures of which one is meant, where only that is open; empty where it may be any; else None.
+        readings: what it may ask, where several kinds fit.
+    """
 
     reason: str
     unknown: tuple[str, ...] = ()
     concepts: frozenset[str] = frozenset()
     structures: tuple[str, ...] = ()
+    meant: tuple[str, ...] | None = None
+    readings: tuple[Query, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ def match(
         without = [s for s in meaning.slots if s.role != "pronoun"]
         found = [c for c in _candidates(meaning, without) if not without or c.types]
         if not found:
-            return Misfit(slots.reason, (), concepts, ids)
+            return Misfit(slots.reason, (), concepts, ids, slots.meant if slots.meant or concepts else None)
         slots = ()
     else:
         found = _candidates(meaning, slots)
@@ -96,9 +107,11 @@ def match(
     best = [c for c in found if c.rank == max(d.rank for d in found)]
     if len(best) > 1:
         said = " or ".join(f"as {c.kind.says}" for c in best)
-        return Misfit(f"This can be read {said}", (), concepts, ids)
+        readings = tuple(_query(c, one, meaning, text) for c in best for one in c.structures)
+        return Misfit(f"This can be read {said}", (), concepts, ids, readings=readings)
     if not best:
-        return Misfit(nothing_fits(meaning, slots), (), concepts, ids)
+        unnamed = not slots and not meaning.scan and bool(concepts)
+        return Misfit(nothing_fits(meaning, slots), (), concepts, ids, () if unnamed else None)
     if reason := means_another_thing(best[0].structures, concepts) or _each_or_all(best[0], meaning):
         return Misfit(reason, (), concepts, ids)
     return Fit(tuple(_query(best[0], one, meaning, text) for one in best[0].structures), elliptical)

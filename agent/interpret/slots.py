@@ -31,9 +31,13 @@ _COMPARING = frozenset({"THAN", "WHICH", "RATIO", "DIFFERENCE", "EXCEEDS", "COMP
 
 @dataclass(frozen=True)
 class Unresolved:
-    """Why the places cannot be filled, as one sentence."""
+    """Why the places cannot be filled, as one sentence.
+
+    `meant` are the structures of which one is meant, none where nothing was named; None where that is not the question.
+    """
 
     reason: str
+    meant: tuple[str, ...] | None = None
 
 
 def resolve(meaning: Meaning, before: Sequence[str]) -> tuple[Slot, ...] | Unresolved:
@@ -84,10 +88,10 @@ def _pronoun(slot: Slot, earlier: Sequence[Slot], before: Sequence[str]) -> Slot
     word = slot.ids[0]
     ids = [i for s in earlier for i in s.ids] or list(before)
     if not ids:
-        return Unresolved(f'"{word}" refers to something named earlier, but nothing was')
+        return Unresolved(f'"{word}" refers to something named earlier, but nothing was', ())
     if len(ids) > 1 and not is_plural_pronoun(word):
         names = " or ".join(load_ontology().get(i).name for i in ids)
-        return Unresolved(f'"{word}" may stand for {names}')
+        return Unresolved(f'"{word}" may stand for {names}', tuple(ids))
     return replace(slot, ids=tuple(ids), role="referred")
 
 
@@ -100,8 +104,9 @@ def _side(slot: Slot, meaning: Meaning, named: Sequence[Slot], before: Sequence[
     bases = {on_side(i, side) for i in ids}
     if len(bases) != 1:
         if not named and not before:
-            return Unresolved(f'"{side}" refers to something named earlier, but nothing was')
-        return Unresolved(f'It is unclear what "{side}" belongs to')
+            return Unresolved(f'"{side}" refers to something named earlier, but nothing was', ())
+        meant = tuple(str(base) for base in bases) if bases and not named else None
+        return Unresolved(f'It is unclear what "{side}" belongs to', meant)
     return replace(slot, ids=(str(bases.pop()),), role="resolved")
 
 

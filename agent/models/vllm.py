@@ -127,7 +127,9 @@ class ServedModel:
         readings: list[Query | NotUnderstood] = []
         for one in found:
             needed = isinstance(one, NotUnderstood) or self._client.endpoint.readings == "both"
-            if not needed or not one.text or texts[one.text] > 1 or asked >= _MOST_READINGS:
+            # Where several readings are possible only who asked can say which is meant.
+            ambiguous = isinstance(one, NotUnderstood) and bool(one.choices)
+            if not needed or ambiguous or not one.text or texts[one.text] > 1 or asked >= _MOST_READINGS:
                 readings.append(one)
                 continue
             asked += 1

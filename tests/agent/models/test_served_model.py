@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -200,6 +200,17 @@ def test_what_is_not_understood_is_asked() -> None:
     assert [prompt.purpose for prompt in client.prompts] == ["interpret", "interpret"]
     asked = documents(client.prompts[1].user)["question"]
     assert asked["labelled"] == ["liver"]
+
+
+@pytest.mark.parametrize("readings", ["needed", "both"])
+def test_what_is_ambiguous_is_asked_back_and_not_of_the_model(readings: Literal["needed", "both"]) -> None:
+    client = FakeClient(lambda *_: READ, readings=readings)
+    (found,) = ServedModel(client).interpret(
+        Request(question="How large is the cyst?"), ["liver", "liver_cyst", "kidney_left", "kidney_cyst_left"]
+    )
+    assert isinstance(found, NotUnderstood)
+    assert len(found.choices) == 2
+    assert client.prompts == []
 
 
 def test_an_unusable_reading_changes_nothing() -> None:
