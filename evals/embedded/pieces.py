@@ -36,7 +36,7 @@ def pieces(seed: int) -> list[tuple[str, float, float, bool]]:
     labels = best_class(logits, grid.shape)
     found = []
     for organ, values in lesion_groups(dict(enumerate(record(NAME).classes))).items():
-        likely = to_shape(probability_of(logits, values), grid.shape, fill=0.0)
+        likely = to_shape(probability_of(logits, values), grid.shape)
         own = [CLASSES[name] for name, host in LESION_CLASSES.items() if host.split("_")[0] == organ.split("_")[0]]
         parts = components(np.isin(labels, values))
         for number in range(1, int(parts.max()) + 1):

@@ -23,15 +23,32 @@ def resampled_shape(shape: Shape, spacing: tuple[float, float, float], wanted: f
     return i, j, k
 
 
-def to_shape(array: NDArray[Any], shape: Shape, *, fill: float) -> FloatArray:
+def to_shape(array: NDArray[Any], shape: Shape) -> FloatArray:
     """Resample linearly over the same extent: the outer voxel edges stay; smoothed first where it gets coarser."""
     steps = np.asarray(array.shape, dtype=float) / shape
     smooth = np.where(steps > 1.3, steps * 0.3, 0.0)
     source = np.asarray(array, dtype=np.float32)
     if smooth.any():
         source = ndimage.gaussian_filter(source, smooth, mode="nearest")
-    found = ndimage.affine_transform(source, steps, steps / 2 - 0.5, shape, order=1, mode="nearest", cval=fill)
-    return np.asarray(found, dtype=np.float32)
+    for axis, count in enumerate(shape):
+        source = _along(source, axis, count)
+    return source
+
+
+def _along(array: FloatArray, axis: int, count: int) -> FloatArray:
+    """Linear interpolation along one axis: taking one after the other needs a third of the time of all at once."""
+    length = array.shape[axis]
+    if count == length:
+        return array
+    at = np.clip((np.arange(count) + 0.5) * (length / count) - 0.5, 0, length - 1)
+    low = at.astype(np.intp)
+    share = (at - low).astype(np.float32).reshape([-1 if one == axis else 1 for one in range(array.ndim)])
+    first = array.take(low, axis)
+    found: FloatArray = array.take(np.minimum(low + 1, length - 1), axis)
+    found -= first
+    found *= share
+    found += first
+    return found
 
 
 def tiles(shape: Shape, patch: Shape) -> Iterator[tuple[slice, slice, slice]]:
@@ -100,7 +117,7 @@ def best_class(logits: FloatArray, shape: Shape) -> NDArray[np.uint8]:
     best = np.full(shape, -np.inf, dtype=np.float32)
     labels = np.zeros(shape, dtype=np.uint8)
     for index, one in enumerate(logits):
-        here = to_shape(one, shape, fill=0.0)
+        here = to_shape(one, shape)
         better = here > best
         labels[better] = index
         np.maximum(best, here, out=best)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from tools.segment.sliding import best_class, probability_of, resampled_shape, slide, tiles, to_shape
+from tools.segment.sliding import Shape, best_class, probability_of, resampled_shape, slide, tiles, to_shape
 
 SIDE = st.integers(1, 40)
 PATCH = st.integers(4, 24)
@@ -44,7 +45,7 @@ def test_a_network_that_looks_at_single_voxels_gives_the_same_in_tiles(
 def test_a_ramp_keeps_its_place_when_it_is_resampled(shape: tuple[int, int, int]) -> None:
     axes = [(np.arange(n) + 0.5) / n for n in (20, 16, 12)]
     ramp = (100 * axes[0][:, None, None] + 10 * axes[1][None, :, None] + axes[2]).astype(np.float32)
-    found = to_shape(ramp, shape, fill=0)
+    found = to_shape(ramp, shape)
     wanted = [(np.arange(n) + 0.5) / n for n in shape]
     expected = 100 * wanted[0][:, None, None] + 10 * wanted[1][None, :, None] + wanted[2]
     inner = tuple(slice(2, -2) for _ in shape)
@@ -56,7 +57,7 @@ def test_labels_come_back_where_they_were() -> None:
     mask[8:20, 10:24, 6:12] = True
     small = resampled_shape((30, 30, 30), (1.0, 1.0, 1.0), 2.0)
     assert small == (15, 15, 15)
-    soft = to_shape(mask.astype(np.float32), small, fill=0)
+    soft = to_shape(mask.astype(np.float32), small)
     logits = np.stack([0.5 - soft, soft - 0.5])
     labels = best_class(logits, (30, 30, 30))
     overlap = 2 * np.count_nonzero(mask & (labels == 1)) / (mask.sum() + (labels == 1).sum())
@@ -70,3 +71,14 @@ def test_the_probability_of_several_classes_is_their_share() -> None:
     np.testing.assert_allclose(probability_of(logits, [1, 4]), shares[1] + shares[4], atol=1e-6)
     np.testing.assert_allclose(probability_of(logits, range(5)), 1, atol=1e-6)
     assert (probability_of(logits, []) == 0).all()
+
+
+@given(
+    st.tuples(*[st.integers(1, 12)] * 3), st.tuples(*[st.integers(1, 12)] * 3), st.integers(0, 2**31),
+)  # fmt: skip
+def test_axis_by_axis_is_the_same_as_all_axes_at_once(before: Shape, after: Shape, seed: int) -> None:
+    array = np.random.default_rng(seed).normal(0, 100, before).astype(np.float32)
+    steps = np.asarray(before, dtype=float) / after
+    assume(not (steps > 1.3).any())  # what gets coarser is smoothed first
+    expected = ndimage.affine_transform(array, steps, steps / 2 - 0.5, after, order=1, mode="nearest")
+    np.testing.assert_allclose(to_shape(array, after), expected, rtol=1e-5, atol=1e-3)

@@ -126,7 +126,7 @@ class Embedded:
         names = {value: name for value, name in enumerate(about.classes) if name != BACKGROUND}
         labels = tidy_lesions(
             labels, lesion_groups(names), float(abs(np.linalg.det(image.affine[:3, :3]))),
-            sure=lambda classes: to_shape(probability_of(logits, classes), scan.shape, fill=0.0),
+            sure=lambda classes: to_shape(probability_of(logits, classes), scan.shape),
         )  # fmt: skip
         values = {name: value for value, name in names.items()}
         for name in about.sided:
@@ -157,7 +157,7 @@ def logits_of(
     shape = (int(scan.shape[0]), int(scan.shape[1]), int(scan.shape[2]))
     grid = resampled_shape(shape, (float(spacing[0]), float(spacing[1]), float(spacing[2])), about.spacing)
     low, high = about.window
-    seen = (np.clip(to_shape(scan, grid, fill=low), low, high) - low) / about.scale
+    seen = (np.clip(to_shape(scan, grid), low, high) - low) / about.scale
     # Tiles of another size than in training would change what its normalisation sees, and cost lesions.
     return slide(
         seen.astype(np.float32), about.patch, len(about.classes), _session(name),
