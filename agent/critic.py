@@ -12,13 +12,15 @@ from agent.gates.model import Finding, Gate, View, load_gates
 from agent.model_calls import asked, usage_by_round
 from agent.models.schemas import REASONS
 from agent.models.usage import Usage
-from agent.report_model import Verdict
+from agent.report_model import Status, Verdict
 from agent.services import Services
 from agent.state import BUDGET_SPENT, CRITIQUE, Objection, RunState, Task
+from agent.trace_read import since_review
 from agent.trace_schema import Kind
 from agent.trace_verify import read_events
 
 _MOST_OBJECTIONS = 20
+_DISAGREEING = frozenset({"conflict", "confidence", CRITIQUE})
 _OBJECTED = "a second reading of its evidence has to bear the claim out"
 
 
@@ -48,7 +50,7 @@ def criticise(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         objections += own
     for verdict in verdicts:
         services.trace.append(Kind.VERDICT, verdict.model_dump(mode="json"))
-    rounds = usage_by_round(read_events(services.trace.path)) if usage.calls else {}
+    rounds = usage_by_round(since_review(read_events(services.trace.path))) if usage.calls else {}
     if rounds:
         spent = rounds.get(state.round, Usage())
         services.trace.append(Kind.USAGE, {"round": state.round, **spent.model_dump(mode="json", exclude_none=True)})
@@ -68,6 +70,9 @@ def criticise(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         agreement=state.conclusion.agreement,
         spent=_spent(state, rounds.values(), services),
     )
+    status: Status | None = decision.status
+    if status == "unresolved" and state.request.attended and _disagree(verdicts):
+        status = "needs_review"
     return {
         "verdicts": [*state.verdicts, *verdicts],
         "objections": objections,
@@ -75,9 +80,14 @@ def criticise(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         "seen": seen,
         "usage": usage,
         "repairs": list(repairs.values()),
-        "status": decision.status,
+        "status": status,
         "stop_reason": decision.reason,
     }
+
+
+def _disagree(verdicts: Sequence[Verdict]) -> bool:
+    """Whether sources or readings disagree, which no further evidence settles and a person has to."""
+    return any(verdict.outcome == "fail" and verdict.gate in _DISAGREEING for verdict in verdicts)
 
 
 def _own_objections(state: RunState, services: Services) -> tuple[list[Objection], Usage]:

@@ -3,49 +3,42 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite import SqliteSaver
-from pydantic import JsonValue
+from langgraph.types import Command
 
-from agent.errors import IntegrityError, ModelUnavailable, UsageError
+from agent.checkpoints import checkpoints, run_config
+from agent.errors import Cancelled, ModelUnavailable, UsageError
 from agent.graph import build_graph
+from agent.identity import check_same, identity, model_of, run_start
 from agent.local_only import nothing_sent
 from agent.looking import looked
 from agent.models.protocol import Heard, ReasoningModel
 from agent.models.usage import Usage
 from agent.query import Query
 from agent.report_model import Report
+from agent.review_model import Decision
+from agent.review_run import begin_review, open_record
 from agent.runs import RunFolder, Runs
-from agent.services import Profile, Progress, Services, silent
+from agent.services import CANCELLED, Profile, Progress, Services, silent
 from agent.settings import Settings
 from agent.state import Request, RunState
-from agent.trace import TraceWriter, read_events, verify
-from agent.trace_schema import RESUMABLE, Event, Kind
+from agent.trace import TraceWriter, Watch
+from agent.trace_read import check_untouched, ended, worked
+from agent.trace_schema import Kind, RunStatus
+from tools.array_store import ArrayStore
 from tools.base import Case
 from tools.library import Library
 from tools.segment.workshop import Workshop
 from tools.store import Store
-from tools.types import content_hash
 
-_STATE_MODULES = {
-    "agent.state": (
-        "Request", "Task", "Ref", "Taken", "Target", "Claim", "PathologyClaim", "Conclusion", "Objection", "RunState",
-    ),
-    "agent.models.usage": ("Usage",),
-    "agent.query": ("Query", "NotUnderstood"),
-    "agent.report_model": ("Binding", "Verdict"),
-    "tools.types": ("Evidence", "State"),
-}  # fmt: skip
 _AWAY = "the model's server did not answer"
-# Only these types are ever made from a checkpoint.
-_STATE_TYPES = [(module, name) for module, names in _STATE_MODULES.items() for name in names]
 
 
 @dataclass
@@ -62,6 +55,10 @@ class Engine:
         look_everywhere: a report on everything has engines look even where labels were given.
         library: earlier cases that lesions may be compared with; None for none.
         heard: told of the characters that the model has written so far; given, its answers are streamed.
+        watch: told of every event of the trace right after it is written, in order, from any thread; what it raises
+            ends the run. None where nobody watches.
+        stop: set by whoever wants the run to stop: it then ends as cancelled, before the next node or tool call, or
+            while an engine or the model's words come in. None where nobody can.
     """
 
     settings: Settings
@@ -73,6 +70,8 @@ class Engine:
     workshop: Workshop | None = None
     look_everywhere: bool = False
     library: Library | None = None
+    watch: Watch | None = None
+    stop: threading.Event | None = None
 
     def ask(
         self,
@@ -82,6 +81,7 @@ class Engine:
         options: tuple[str, ...] = (),
         previous: tuple[Query, ...] = (),
         spoken: bool = False,
+        attended: bool = False,
         out: Path | None = None,
         resume: str | None = None,
     ) -> tuple[Report, RunState]:
@@ -93,47 +93,97 @@ class Engine:
             options: choices of a multiple-choice question.
             previous: queries of the conversation so far.
             spoken: the answer is part of a conversation.
+            attended: a person looks at the report: where sources or readings disagree, it needs their review.
             out: where to put the run.
-            resume: id or folder of an interrupted run to go on with.
+            resume: id or folder of an interrupted run to go on with, one whose review was interrupted included.
 
         Raises:
+            Cancelled: the run was asked to stop; it can be resumed.
             UsageError: the run to resume was about something else.
             IntegrityError: the finished run to show again was changed.
         """
-        case = replace(case, workshop=self.workshop, library=self.library)
-        request = Request(question=question, options=options, previous=previous, spoken=spoken)
+        request = Request(question=question, options=options, previous=previous, spoken=spoken, attended=attended)
         runs = Runs(self.settings.home)
         folder = runs.find(resume, begun=False) if resume is not None else runs.create(out)
         self.started(folder)
-        key = self.settings.trace_key.get_secret_value().encode() if self.settings.trace_key else None
-        about = identity(case, request, self.model)
+        about = identity(case, request, self.model.name)
         with self.profile.part("trace and checkpoints"):
-            if resume is not None and folder.report_json.exists() and _ended(folder):
-                _check_same(folder, about)
-                _check_untouched(folder, key)
+            if resume is not None and folder.report_json.exists() and ended(folder):
+                check_same(folder, about)
+                check_untouched(folder, self._key)
                 return self._finished(folder, runs)
             folder.images.mkdir(parents=True, exist_ok=True)
             begun = resume is not None and folder.trace.exists()
-            trace = TraceWriter.open(folder.trace, folder.id, resume=begun, key=key)
+            trace = TraceWriter.open(folder.trace, folder.id, resume=begun, key=self._key, watch=self.watch)
         with trace:
             if trace.events == 0:
                 trace.append(Kind.RUN_START, run_start(folder, case, request, self.settings, self.model))
             else:
-                _check_same(folder, about)
+                check_same(folder, about)
                 trace.append(Kind.RUN_RESUME, {"version": version("tumortrace")})
-            services = Services(
-                case, self.model, Store(self.settings.cache), trace, self.settings, self.progress, self.profile,
-                before=worked(folder), look_everywhere=self.look_everywhere,
-            )  # fmt: skip
-            try:
-                state = self._run(folder, request, services)
-            except Exception as error:
-                # An unexpected error surfaces; the record says that it ended the run, which can be resumed.
-                with suppress(OSError, ValueError):  # a full disk, or a record that has its end already
-                    away = isinstance(error, ModelUnavailable)
-                    trace.finish("failed", {}, _AWAY if away else f"unexpected {type(error).__name__}")
-                runs.set_status(folder.id, "failed")
-                raise
+            return self._work(folder, case, request, trace)
+
+    def review(self, case: Case, run: str | Path, decision: Decision) -> tuple[Report, RunState]:
+        """Take in a person's word on the report of a finished run; after a correction the run concludes anew.
+
+        Args:
+            case: the case of the run, as it was opened for it.
+            run: id or folder of the run.
+            decision: what the person says.
+
+        Returns:
+            The report with the review, and the state behind it.
+
+        Raises:
+            Cancelled: the run was asked to stop; `ask` or the same decision again goes on with it.
+            UsageError: the run has no report, was about another case, is being reviewed by another process or has
+                to take in another review first; or there is no such claim or place.
+            IntegrityError: the run was changed since it was written.
+        """
+        folder = Runs(self.settings.home).find(str(run))
+        self.started(folder)
+        key = self._key
+        with TraceWriter.open(folder.trace, folder.id, resume=True, reviewing=True, key=key, watch=self.watch) as trace:
+            state = self.state_of(folder)
+            model = model_of(folder)
+            check_same(folder, identity(case, state.request, model))
+            if decision.kind == "correct" and model != self.model.name:
+                raise UsageError(
+                    f"Run {folder.id} was concluded by the model {model}, which has to conclude anew from corrected "
+                    f"masks; give the same one instead of {self.model.name}."
+                )
+            begin_review(folder, self._as_seen(case, state.labels), decision, trace, key, self._arrays)
+            return self._work(folder, case, state.request, trace)
+
+    def case_of(self, case: Case, run: str | Path) -> Case:
+        """A run's case with the masks that it ended with: what engines saw and what a person corrected.
+
+        Args:
+            case: the case of the run, as it was opened for it.
+            run: id or folder of the run.
+
+        Raises:
+            UsageError: there is no such run, or its masks are not in the cache any more.
+        """
+        return self._as_seen(case, self.state_of(Runs(self.settings.home).find(str(run))).labels)
+
+    def _work(self, folder: RunFolder, case: Case, request: Request, trace: TraceWriter) -> tuple[Report, RunState]:
+        """Run the graph to its report; the trace says how it ended, whatever happens."""
+        runs = Runs(self.settings.home)
+        services = Services(
+            replace(case, workshop=self._workshop(), library=self.library), self.model, Store(self.settings.cache),
+            trace, self.settings, self.progress, self.profile, before=worked(folder),
+            look_everywhere=self.look_everywhere, stop=self.stop,
+        )  # fmt: skip
+        try:
+            state = self._run(folder, request, services)
+        except Exception as error:
+            # An unexpected error surfaces; the record says that it ended the run, which can be resumed.
+            status, why = _how(error)
+            with suppress(OSError, ValueError):  # a full disk, or a record that has its end already
+                trace.finish(status, {}, why)
+            runs.set_status(folder.id, status)
+            raise
         made = Report.model_validate_json(folder.report_json.read_bytes())
         runs.set_status(folder.id, made.status)
         return made, state
@@ -147,20 +197,34 @@ class Engine:
             graph = build_graph(checkpoints(connection))
             config = run_config(folder, self.settings)
             begun = graph.get_state(config)
-            start = None if begun.next else RunState(run_id=folder.id, request=request)
+            record = open_record(folder)
+            start: RunState | Command[str] | None = None if begun.next else RunState(run_id=folder.id, request=request)
+            if record is not None and len(begun.values.get("reviews", ())) < record.review.number:
+                if not begun.next:
+                    # A run that nobody attended ended with its report; who reviews it attends it from here on.
+                    attended = begun.values["request"].model_copy(update={"attended": True})
+                    graph.update_state(config, {"request": attended}, as_node="report")
+                start = Command(resume=record.model_dump(mode="json"))
             # A resumed run goes on counting what its model takes.
             spent = begun.values.get("usage", Usage())
-            services = replace(services, model=self.model.begin(spent, self.heard))
-            seen = begun.values.get("labels")
-            if seen is not None:
-                services.case = looked(services.case, seen)
-            values = graph.invoke(start, config, context=services, durability="sync")
-        return RunState.model_validate(values)
+            services = replace(services, model=self.model.begin(spent, self._heard()))
+            services.case = self._as_seen(services.case, begun.values.get("labels"))
+            values: dict[str, Any] = graph.invoke(start, config, context=services, durability="sync")
+        return RunState.model_validate({name: one for name, one in values.items() if name in RunState.model_fields})
 
     def state_of(self, folder: RunFolder) -> RunState:
-        """The state that a run has reached, from its checkpoint."""
+        """The state that a run has reached, from its checkpoint.
+
+        Raises:
+            UsageError: there is none.
+        """
+        gone = f"Run {folder.id} has no state in {folder.checkpoint.name} any more; start it anew."
+        if not folder.checkpoint.is_file():
+            raise UsageError(gone)
         with closing(sqlite3.connect(folder.checkpoint, check_same_thread=False)) as connection:
             values = build_graph(checkpoints(connection)).get_state(run_config(folder, self.settings)).values
+        if not values:
+            raise UsageError(gone)
         return RunState.model_validate(values)
 
     def _finished(self, folder: RunFolder, runs: Runs) -> tuple[Report, RunState]:
@@ -168,95 +232,38 @@ class Engine:
         runs.set_status(folder.id, made.status)  # the run may have been killed just before this
         return made, self.state_of(folder)
 
+    @property
+    def _key(self) -> bytes | None:
+        return self.settings.trace_key.get_secret_value().encode() if self.settings.trace_key else None
 
-def identity(case: Case, request: Request, model: ReasoningModel) -> str:
-    """Hash of all that a run is about: only the same thing goes on with it."""
-    return content_hash(
-        [_content(case), case.settings.digest, _prior(case), request.model_dump(mode="json"), model.name]
-    )
+    @property
+    def _arrays(self) -> ArrayStore:
+        return ArrayStore(self.settings.cache)
 
+    def _as_seen(self, case: Case, labels: str | None) -> Case:
+        return looked(case, labels, self._arrays) if labels is not None else case
 
-def run_start(
-    folder: RunFolder, case: Case, request: Request, settings: Settings, model: ReasoningModel
-) -> dict[str, JsonValue]:
-    """What the trace says first: what the run is about, and with what it works."""
-    inputs: dict[str, JsonValue] = {"scan": case.scan.digest}
-    if case.labels is not None:
-        inputs["labels"] = case.labels.digest
-    if case.prior is not None:
-        inputs["prior"] = case.prior.scan.digest
-        if case.prior.labels is not None:
-            inputs["prior_labels"] = case.prior.labels.digest
-    return {
-        "run_id": folder.id,
-        "question": request.question,
-        "options": list(request.options),
-        "version": version("tumortrace"),
-        "inputs": inputs,
-        "identity": identity(case, request, model),
-        "settings": {
-            "model": model.name,
-            "max_rounds": settings.max_rounds,
-            "max_tool_calls": settings.max_tool_calls,
-            "max_model_tokens": settings.max_model_tokens,
-            "max_seconds": settings.max_seconds,
-            "min_agreement": settings.min_agreement,
-            "phase": case.settings.phase,
-            "prefer": list(case.settings.prefer),
-            "patient": dict(case.settings.patient),
-        },
-    }
+    def _go_on(self) -> None:
+        if self.stop is not None and self.stop.is_set():
+            raise Cancelled(CANCELLED)
+
+    def _workshop(self) -> Workshop | None:
+        return replace(self.workshop, check=self._go_on) if self.workshop and self.stop else self.workshop
+
+    def _heard(self) -> Heard | None:
+        told = self.heard
+        if told is None or self.stop is None:
+            return told
+
+        def heard(written: int) -> None:
+            self._go_on()
+            told(written)
+
+        return heard
 
 
-def _content(case: Case) -> list[str | None]:
-    return [case.scan.digest, case.labels.digest if case.labels else None]
-
-
-def _prior(case: Case) -> list[str | None] | None:
-    return _content(case.prior) if case.prior is not None else None
-
-
-def run_config(folder: RunFolder, settings: Settings) -> RunnableConfig:
-    """Configuration of the graph for one run."""
-    return {"configurable": {"thread_id": folder.id}, "recursion_limit": 10 + 24 * settings.max_rounds}
-
-
-def checkpoints(connection: sqlite3.Connection) -> SqliteSaver:
-    """The checkpointer of a run: only the types of the state are ever made from what it holds."""
-    return SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=_STATE_TYPES))
-
-
-def _ended(folder: RunFolder) -> bool:
-    last = None
-    for event in read_events(folder.trace):
-        last = event
-    return isinstance(last, Event) and last.kind == Kind.RUN_END and last.data.get("status") not in RESUMABLE
-
-
-def worked(folder: RunFolder) -> float:
-    """Seconds that a run took so far by its trace, without those in which it was interrupted."""
-    found, last = 0.0, None
-    for event in read_events(folder.trace):
-        if isinstance(event, Event):
-            if last is not None and event.kind not in {Kind.RUN_RESUME, Kind.RECOVERED}:
-                found += max(0.0, (event.when() - last).total_seconds())
-            last = event.when()
-    return found
-
-
-def _check_untouched(folder: RunFolder, key: bytes | None) -> None:
-    """A finished run is shown again only as it was written."""
-    found = verify(folder.trace, key)
-    if not found.ok:
-        raise IntegrityError(
-            f"Run {folder.id} is not what was written ({found.problems[0]}); `tumortrace trace verify` names all of it."
-        )
-
-
-def _check_same(folder: RunFolder, identity: str) -> None:
-    """A run goes on only with the same scan, labels, question and declarations."""
-    first = next(read_events(folder.trace), None)
-    if not isinstance(first, Event) or first.data.get("identity") != identity:
-        raise UsageError(
-            f"Run {folder.id} was about another scan, question or option; give the same command that started it."
-        )
+def _how(error: Exception) -> tuple[RunStatus, str]:
+    """How the record says that an error ended the run."""
+    if isinstance(error, Cancelled):
+        return "cancelled", "it was asked to stop"
+    return "failed", _AWAY if isinstance(error, ModelUnavailable) else f"unexpected {type(error).__name__}"

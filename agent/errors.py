@@ -7,6 +7,7 @@
     │   ├── LabelsError                the label map is broken, unnamed, or does not fit the scan
     │   └── UsageError                 options that contradict each other, unknown names
     ├── ModelUnavailable      exit 2   the model's server is away, overloaded, or does not take the request
+    ├── Cancelled             exit 2   the run was asked to stop; it can be resumed
     ├── IntegrityError        exit 1   a trace or a stored result is not what was written
     └── ToolError             (never reaches the user) a tool could not do its work; becomes evidence of failure
 
@@ -64,6 +65,10 @@ class ModelUnavailable(TumorTraceError):  # noqa: N818 - a state of the server, 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
+
+
+class Cancelled(TumorTraceError):  # noqa: N818 - somebody's wish, not a mistake
+    """The run was asked to stop before it was done; it can be resumed."""
 
 
 class IntegrityError(TumorTraceError):

@@ -16,7 +16,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from pydantic import JsonValue
 
-from agent.errors import ToolError
+from agent.errors import Cancelled, ToolError
 from agent.outside import Turn
 from agent.services import Services
 from agent.state import BUDGET_SPENT, FAILURE, RunState, Task
@@ -85,7 +85,11 @@ def run_task(
         task: the call.
         given: its result where it was made elsewhere.
         over_budget: whether no call is allowed any more.
+
+    Raises:
+        Cancelled: the run was asked to stop, before the call or within it.
     """
+    services.go_on()
     tool = load_tools()[task.tool]
     arguments, broken = _arguments(state, task)
     call: dict[str, JsonValue] = {"call": task.id, "tool": tool.name, "round": state.round}
@@ -115,6 +119,9 @@ def run_task(
         seconds = round(time.perf_counter() - begin, 6)
         services.trace.append(Kind.TOOL_FAILED, {**call, "error": str(error), "seconds": seconds})
         return [_failure(tool, arguments, str(error))]
+    except Cancelled:
+        services.trace.append(Kind.TOOL_FAILED, {**call, "error": "the run was cancelled"})
+        raise
     except Exception as error:
         # Its message may hold anything; the type is enough for the record, and the traceback surfaces.
         services.trace.append(Kind.TOOL_FAILED, {**call, "error": f"unexpected {type(error).__name__}"})

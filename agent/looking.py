@@ -20,7 +20,9 @@ from agent.services import Services
 from agent.state import FAILURE, RunState, Task
 from agent.trace_schema import Kind
 from agent.wanted import opened, wanted
+from tools.array_store import ArrayStore
 from tools.base import Case
+from tools.kept_labels import address, keep_labels, kept_labels
 from tools.ontology import load_ontology
 from tools.segment.catalogue import choose, classes_for, neighbours, unfit
 from tools.segment.engine import Offer
@@ -28,7 +30,7 @@ from tools.segment.merge import merge_labels
 from tools.segment.plausible_flag import Flag
 from tools.segment.settled import Settled, settle_masks, told
 from tools.segment.workshop import Workshop, without
-from tools.types import Evidence, content_hash
+from tools.types import Evidence
 from tools.volume import LabelSet
 
 _WRONG: Mapping[str, str] = {
@@ -55,20 +57,19 @@ def look_for(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         return {}
     search = _Search(services, state, workshop)
     labels = search.run(needed)
-    key = content_hash(["looked", services.case.scan.digest, labels.digest, labels.source, list(labels.notes)])
-    workshop.keep(key, labels)
+    key = address("looked", services.case.scan.digest, labels)
+    keep_labels(services.arrays, key, labels)
     services.case = replace(services.case, labels=labels)
     return {"tasks": search.tasks, "done": search.done, "evidence": search.evidence, "labels": key}
 
 
-def looked(case: Case, key: str) -> Case:
-    """The case of a run that goes on, with what was seen before it was interrupted.
+def looked(case: Case, key: str, arrays: ArrayStore) -> Case:
+    """The case of a run that goes on, with the masks that it had: what engines saw, and what a person corrected.
 
     Raises:
         UsageError: the masks are not in the store any more.
     """
-    assert case.workshop is not None
-    labels = case.workshop.labels(key, case.scan.grid)
+    labels = kept_labels(arrays, key, case.scan.grid)
     if labels is None:
         raise UsageError(
             "The masks that this run was made with are not in the cache any more, so it cannot go on: start it anew."

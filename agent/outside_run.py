@@ -10,8 +10,10 @@ from pathlib import Path
 from langgraph.types import Command
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from agent.engine import Engine, checkpoints, run_config, run_start
+from agent.checkpoints import checkpoints, run_config
+from agent.engine import Engine
 from agent.graph import build_graph
+from agent.identity import run_start
 from agent.local_only import nothing_sent
 from agent.models.usage import Usage
 from agent.outside import Outside

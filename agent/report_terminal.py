@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from agent.report_reviews import Mark
 from agent.report_structures import structure_table, told_in_table
 from agent.report_view import OUTCOME_WORDS, AnswerView, Ref, ReportView, SentenceView
 from agent.trace_view import printable
@@ -24,6 +25,7 @@ _STATE_STYLES = {
 }
 _STATUS_STYLES = {"consistent": "green", "unresolved": "bold yellow", "needs_review": "bold magenta"}
 _OUTCOME_STYLES = {"pass": "green", "fail": "bold red", "not_applicable": "bright_black"}
+_MARK_STYLES = {"approve": "green", "override": "bold magenta"}
 _MAX_TEXT = 4000
 
 
@@ -40,6 +42,7 @@ def print_report(view: ReportView, console: Console) -> None:
         (f"  after {report.rounds} round{'s' if report.rounds != 1 else ''}. {view.status_meaning}", "dim"),
     )
     console.print(Padding(status, (0, 1)))
+    _marks(console, view.marks)
     if view.usage:
         console.print(Padding(Text(f"Model   {view.usage}", style="dim"), (0, 1)))
     for text in report.open:
@@ -47,7 +50,7 @@ def print_report(view: ReportView, console: Console) -> None:
     _sentences(console, "Impression", view.impression)
     if report.question is None:
         told = {item.id for item in report.findings if told_in_table(report, item.evidence)}
-        _sentences(console, "Findings", [finding for finding in view.findings if finding.id not in told])
+        _sentences(console, "Findings", [one for one in view.findings if one.marks or one.id not in told])
         _section(console, "Structures")
         console.print(Padding(structure_table(report), (0, 2)))
     else:
@@ -58,12 +61,14 @@ def print_report(view: ReportView, console: Console) -> None:
         for row, ref in view.lesions:
             lesions.add_row(*(Text(_clean(cell)) for cell in row.cells), _refs([ref]))
         console.print(Padding(lesions, (0, 2)))
-    if view.pathology:
+    if view.pathology or view.pathology_marks:
         rows = Table.grid(padding=(0, 2))
         for name, text in view.pathology:
             rows.add_row(Text(name, style="dim"), Text(_clean(text)))
         _section(console, "Pathology")
         console.print(Padding(Group(rows, _refs(view.pathology_refs)), (0, 2)))
+        _marks(console, view.pathology_marks)
+    _reviews(console, view)
     if view.pictures:
         _items(console, "Pictures", [f"{picture.path}  {picture.caption}" for picture in view.pictures])
     _verdicts(console, view)
@@ -83,6 +88,7 @@ def _answer(answer: AnswerView) -> Panel:
     if answer.word:
         lines[0].append("  ").append(f" {answer.word} ", style=f"reverse {style}")
     lines.append(_sentence(answer.sentence))
+    lines += [_mark(mark) for mark in answer.sentence.marks]
     qualified = [text for text in (answer.bound, answer.reason) if text]
     if qualified:
         lines.append(Text(_clean("; ".join(qualified)), style="dim"))
@@ -95,6 +101,28 @@ def _sentence(sentence: SentenceView) -> Text:
     for segment in sentence.segments:
         text.append(_clean(segment.text, keep=True), style="bold cyan" if segment.ref and not segment.quiet else "")
     return text.append(" ").append_text(_refs(sentence.refs))
+
+
+def _mark(mark: Mark) -> Text:
+    return Text(_clean(str(mark)), style=_MARK_STYLES[mark.kind])
+
+
+def _marks(console: Console, marks: Sequence[Mark]) -> None:
+    for mark in marks:
+        console.print(Padding(_mark(mark), (0, 4)))
+
+
+def _reviews(console: Console, view: ReportView) -> None:
+    if not view.reviews:
+        return
+    _section(console, "Reviews")
+    for row in view.reviews:
+        head = Text.assemble((_clean(row.who), "bold"), (f"  {_clean(row.when)}  ", "dim"), _clean(row.what))
+        console.print(Padding(head, (0, 2)))
+        told = [*row.changes, *(f"{name}: {text}" for name, text in (
+            ("Reviewer", row.says), ("Reason", row.reason), ("The run had said", row.machine)) if text)]  # fmt: skip
+        for text in told:
+            console.print(Padding(Text(_clean(text)), (0, 4)))
 
 
 def _refs(refs: Sequence[Ref]) -> Text:
@@ -111,6 +139,7 @@ def _sentences(console: Console, title: str, sentences: Sequence[SentenceView]) 
         _section(console, title)
     for sentence in sentences:
         console.print(Padding(Text("• ").append_text(_sentence(sentence)), (0, 2)))
+        _marks(console, sentence.marks)
 
 
 def _items(console: Console, title: str, items: Sequence[str]) -> None:

@@ -11,10 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from agent.lesion_types import type_name
+from agent.claims import answer_id
 from agent.report_lesions import COLUMNS, LesionRow, lesion_rows
 from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence, Status, Verdict
+from agent.report_pathology import pathology_rows
+from agent.report_reviews import Mark, marks, review_rows
 from agent.report_usage import usage_text
+from agent.review_model import PATHOLOGY
 from tools.types import Scalar, State
 from tools.units import number_text, symbol
 
@@ -65,11 +68,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class SentenceView:
-    """A sentence in segments, with all that it rests on."""
+    """A sentence in segments, with all that it rests on, and what persons said of it."""
 
     id: str
     segments: list[Segment]
     refs: list[Ref]
+    marks: list[Mark]
 
 
 @dataclass(frozen=True)
@@ -125,15 +129,19 @@ class ReportView:
         self._numbers = {name: number for number, name in enumerate(dict.fromkeys([*cited, *report.evidence]), start=1)}
         self.status_word = STATUS_WORDS[report.status]
         self.status_meaning = STATUS_MEANING[report.status]
+        self._marks = marks(report)
+        self.marks = self._marks.get(None, [])
+        self.pathology_marks = self._marks.get(PATHOLOGY, [])
+        self.reviews = review_rows(report)
         given = report.answers or ([report.answer] if report.answer else [])
-        self.answers = [self._answer(answer) for answer in given]
+        self.answers = [self._answer(number, answer) for number, answer in enumerate(given)]
         self.findings = [self.sentence(item) for item in report.findings]
         self.impression = [self.sentence(item) for item in report.impression]
         self.pictures = [PictureView(p.path, p.caption, self.refs(p.evidence)) for p in report.pictures]
         self.lesion_columns = COLUMNS
         self.lesions: list[tuple[LesionRow, Ref]] = [(row, self._ref(row.evidence)) for row in lesion_rows(report)]
         self.usage = usage_text(report.usage)
-        self.pathology = _pathology(report)
+        self.pathology = pathology_rows(report.pathology)
         self.pathology_refs = self.refs(report.pathology.evidence) if report.pathology else []
         ordered = sorted(report.verdicts, key=lambda verdict: verdict.round)
         self.rounds: list[tuple[int, list[Verdict]]] = [
@@ -148,9 +156,13 @@ class ReportView:
 
     def sentence(self, item: Sentence) -> SentenceView:
         """Cut a sentence where its bindings say."""
-        return SentenceView(item.id, self._segments(item.text, item.bindings), self.refs(item.evidence))
+        return self._sentence(item.id, item)
 
-    def _answer(self, answer: Answer) -> AnswerView:
+    def _sentence(self, ident: str, item: Sentence | Answer) -> SentenceView:
+        segments = self._segments(item.text, item.bindings)
+        return SentenceView(ident, segments, self.refs(item.evidence), self._marks.get(ident, []))
+
+    def _answer(self, number: int, answer: Answer) -> AnswerView:
         said, unit = headline(answer), unit_text(answer.unit)
         spread = joined(f"± {like_value(answer.uncertainty, answer)}", unit) if answer.uncertainty else ""
         # What the sentence tells already is not told again beside it.
@@ -159,7 +171,7 @@ class ReportView:
         return AnswerView(
             question=answer.question or self.report.question or "",
             headline=said,
-            sentence=SentenceView("answer", self._segments(answer.text, answer.bindings), self.refs(answer.evidence)),
+            sentence=self._sentence(answer_id(number), answer),
             state=answer.state,
             word="" if said == STATE_WORDS[answer.state] else STATE_WORDS[answer.state],
             uncertainty=spread,
@@ -274,20 +286,3 @@ def _cited(report: Report) -> list[str]:
         cited += [*sentence.evidence, *(binding.evidence for binding in sentence.bindings)]
     cited += report.pathology.evidence if report.pathology else []
     return [name for name in dict.fromkeys(cited) if name in report.evidence]
-
-
-def _pathology(report: Report) -> list[tuple[str, str]]:
-    found = report.pathology
-    if found is None:
-        return []
-    rows = [
-        ("Diagnosis", type_name(found.diagnosis or "")),
-        ("cT", found.ct),
-        ("cN", found.cn),
-        ("cM", found.cm),
-        ("Stage", found.stage),
-        # Which of the types that the evidence leaves open are named is the model's judgement, and no finding.
-        ("Left open by the evidence, named by the model", ", ".join(map(type_name, found.differential))),
-        ("Agreement of the model's answers", None if found.confidence is None else f"{100 * found.confidence:.0f} %"),
-    ]
-    return [(name, text) for name, text in rows if text]

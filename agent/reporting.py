@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -16,34 +15,33 @@ from agent.models.usage import Usage
 from agent.pictures import evidence_out, make_pictures
 from agent.query import NotUnderstood, Query
 from agent.report import render_html, render_markdown
+from agent.report_gaps import limitations, not_assessed
 from agent.report_model import Answer, Pathology, Report, Sentence
+from agent.review_report import earlier_report, kept
 from agent.runs import RunFolder
 from agent.services import Services
 from agent.state import CRITIQUE, Claim, RunState
 from agent.telling import telling
 from agent.trace import read_events
 from agent.trace_schema import Kind
-from agent.wording import describe, target_name
-from tools.ontology import load_ontology
-from tools.registry import load_tools
-from tools.types import Evidence, State
+from tools.types import State
 
-_NOTED = {"labels": "Labels", "reading": "The scan"}
-_PATIENT = "same_patient"
-_VERDICTS = ("weigh_rules", "no_rule")
 _GROUNDING = "grounding"
 _UNUSABLE = "confidence"
 """Gate that objects where a model's answers could not be used."""
-_ALWAYS_UNASSESSED = ("lymph_node", "distant_metastasis")
 
 
 def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     """Write the report of a finished run; running it again writes the same files again."""
     services = runtime.context
     folder = RunFolder(id=state.run_id, folder=services.trace.path.parent)
-    made = _told(build_report(state, folder), state, services)
-    with services.profile.part("pictures"):
-        images = make_pictures(made, state, services.case)
+    said = earlier_report(state, folder)
+    if said is not None:
+        made, images = said
+    else:
+        made = _told(build_report(state, folder), state, services)
+        with services.profile.part("pictures"):
+            images = make_pictures(made, state, services.case)
     with services.profile.part("report"):
         files: dict[str, bytes | str] = {f"images/{name}": data for name, data in images.items()}
         files["report.json"] = report_json(made) + "\n"
@@ -51,7 +49,7 @@ def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         files["report.html"] = render_html(made, {f"images/{name}": data for name, data in images.items()})
         if images:
             folder.images.mkdir(exist_ok=True)
-        hashes = {name: atomic_write(folder.folder / name, data) for name, data in files.items()}
+        hashes = {name: atomic_write(folder.folder / name, data) for name, data in files.items()} | kept(state, folder)
     text = made.answer.text if made.answer else None
     services.trace.append(Kind.REPORT, {"status": made.status, "answer": text})
     services.trace.finish(made.status, hashes, state.stop_reason)
@@ -107,8 +105,9 @@ def build_report(state: RunState, folder: RunFolder) -> Report:
         pathology=Pathology(**pathology.model_dump()) if pathology else None,
         evidence={ident: evidence_out(one) for ident, one in state.evidence.items()},
         verdicts=state.verdicts,
-        not_assessed=_not_assessed(state),
-        limitations=_limitations(state),
+        not_assessed=not_assessed(state),
+        limitations=limitations(state),
+        reviews=state.reviews,
         trace=str(folder.trace),
     )
 
@@ -188,12 +187,15 @@ def _answer(claim: Claim, query: Query, state: RunState) -> Answer:
 
 
 def _not_understood(query: NotUnderstood) -> Answer:
-    text = f"This was not understood: {query.reason}"
     # An example with a number would stand in the report like a number that was found.
-    nearest = [example for example in query.nearest if not any(letter.isdigit() for letter in example)]
-    if nearest:
-        text += " What can be answered, for example: " + " ".join(nearest)
-    return Answer(question=query.text, text=text, state=State.NOT_ASSESSED, reason=query.reason)
+    plain = [said for said in (query.choices or query.nearest) if not any(letter.isdigit() for letter in said)]
+    text = f"This is unclear: {query.reason}" if query.choices else f"This was not understood: {query.reason}"
+    if plain:
+        text += " Which do you mean: " if query.choices else " What can be answered, for example: "
+        text += " ".join(plain)
+    return Answer(
+        question=query.text, text=text, state=State.NOT_ASSESSED, reason=query.reason, choices=list(query.choices)
+    )
 
 
 def _combined(answers: list[Answer], question: str | None) -> Answer | None:
@@ -216,79 +218,5 @@ def _combined(answers: list[Answer], question: str | None) -> Answer | None:
         question=question or "", text=" ".join(parts), state=worst, bindings=bindings,
         reason=next((one.reason for one in answers if one.state is worst), None),
         evidence=list(dict.fromkeys(ident for one in answers for ident in one.evidence)),
+        choices=list(dict.fromkeys(said for one in answers for said in one.choices)),
     )  # fmt: skip
-
-
-def _not_assessed(state: RunState) -> list[str]:
-    found = [
-        describe(one, state.evidence).text
-        for one in state.evidence.values()
-        if one.state is State.NOT_ASSESSED
-        and (one.quantity in {"exists", "phase", "labels", "verdict", "failure"} or one.tool in _VERDICTS)
-        and one.tool not in {"apply_rule", "apply_table", "implied_verdict", "gravest"}
-    ]  # fmt: skip
-    found += _unlabelled_lesions(state)
-    if state.request.question is None:
-        found += [f"Nothing looked for {load_ontology().get(name).names}." for name in _ALWAYS_UNASSESSED]
-    return list(dict.fromkeys(found))
-
-
-def _unlabelled_lesions(state: RunState) -> Iterable[str]:
-    """Organs of a report whose lesions no label class could show."""
-    if state.request.question is not None:
-        return []
-    ontology = load_ontology()
-    labels = next((one for one in state.evidence.values() if one.quantity == "labels"), None)
-    declared = labels.details.get("declared") if labels else None
-    names = [str(name) for name in declared] if isinstance(declared, list) else []
-    covered = {ontology.get(name).organ for name in names if ontology.get(name).kind == "lesion"}
-    covered |= {ontology.get(organ).base for organ in covered if organ}
-    measured = {one.target for one in state.evidence.values() if one.quantity == "volume"}
-    organs = [
-        name
-        for name in sorted(measured)
-        if ontology.get(name).kind == "organ" and name not in covered and ontology.get(name).base not in covered
-    ]
-    if not organs:
-        return []
-    return ["Nothing looked for lesions of these organs: " + ", ".join(target_name(name) for name in organs) + "."]
-
-
-def _unsure_of_patient(state: RunState) -> Iterable[Evidence]:
-    """What is not known of the patient of the earlier scan, where anything else was taken from that scan."""
-    tools = load_tools()
-    from_prior = [one for one in state.evidence.values() if one.tool in tools and "prior" in tools[one.tool].reads]
-    if all(one.quantity == _PATIENT for one in from_prior):
-        return []
-    return [one for one in from_prior if one.quantity == _PATIENT and one.state is State.NOT_ASSESSED]
-
-
-def _limitations(state: RunState) -> list[str]:
-    found = [
-        f"A model had to understand the question “{one.text}”. What is answered is “{one.read_as}”"
-        for one in state.queries
-        if isinstance(one, Query) and one.read_as is not None
-    ]
-    for one in state.evidence.values():
-        if one.tool == "scan_checks" and one.reason and one.state is not State.NOT_ASSESSED:
-            found.append(f"The scan: {one.reason}.")
-        notes = one.details.get("notes")
-        if one.quantity in _NOTED and isinstance(notes, list):
-            found += [f"{_NOTED[one.quantity]}: {note}." for note in notes]
-        if one.quantity == "phase" and one.state is State.NOT_MEASURABLE:
-            found.append(describe(one, state.evidence).text)
-    found += [f"The earlier scan: {one.reason}." for one in _unsure_of_patient(state)]
-    cut = sorted(
-        {
-            target_name(one.target)
-            for one in state.evidence.values()
-            if one.quantity == "complete" and one.value is False
-        }
-    )
-    if cut:
-        found.append(
-            "Not completely within the scan or the labels, so that their sizes are lower bounds: "
-            + ", ".join(cut)
-            + "."
-        )
-    return list(dict.fromkeys(found))

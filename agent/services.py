@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from agent.errors import Cancelled
 from agent.models.protocol import ReasoningModel
 from agent.outside import Outside
 from agent.settings import Settings
 from agent.trace import TraceWriter
+from tools.array_store import ArrayStore
 from tools.base import Case
 from tools.store import Store
 
+CANCELLED = "The run was cancelled; resume it to go on where it stopped."
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many tool calls are finished, and how many are planned."""
 
@@ -79,6 +82,7 @@ class Services:
         begun: when this part of the run began, by `time.monotonic`.
         before: seconds that the run took before it was interrupted.
         look_everywhere: engines look for all they can see in a report on everything, even where labels were given.
+        stop: set by whoever wants the run to stop; None where nobody can.
     """
 
     case: Case
@@ -92,6 +96,21 @@ class Services:
     begun: float = field(default_factory=time.monotonic)
     before: float = 0.0
     look_everywhere: bool = False
+    stop: threading.Event | None = None
+
+    @property
+    def arrays(self) -> ArrayStore:
+        """Where masks are kept, beside the results of tool calls."""
+        return ArrayStore(self.store.root)
+
+    def go_on(self) -> None:
+        """Whether the run may go on: asked before every node and every tool call.
+
+        Raises:
+            Cancelled: it was asked to stop.
+        """
+        if self.stop is not None and self.stop.is_set():
+            raise Cancelled(CANCELLED)
 
     def elapsed(self) -> float:
         """Seconds that the run took so far; interruptions don't count."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from agent.models.usage import Usage
 from agent.query import NotUnderstood, Query
-from agent.report_model import Binding, Verdict
+from agent.report_model import Binding, Review, Verdict
 from tools.types import Evidence, Scalar, State, content_hash
 
 FAILURE = "failure"
@@ -219,12 +219,14 @@ class Request(_Frozen):
         options: choices of a multiple-choice question.
         previous: questions of the conversation so far, for follow-ups.
         spoken: the answer is part of a conversation: the model chooses what of the report to say first.
+        attended: a person looks at the report: the run waits for their word once it has it.
     """
 
     question: str | None = None
     options: tuple[str, ...] = ()
     previous: tuple[Query, ...] = ()
     spoken: bool = False
+    attended: bool = False
 
 
 T = TypeVar("T")
@@ -257,7 +259,9 @@ class RunState(BaseModel):
         hops: checks that findings opened, in the order in which they were taken.
         steps: how often findings were followed.
         opened: ids of the tasks that the last step opened.
-        labels: content address of the labels with what segmentation engines saw; None where none looked.
+        labels: content address of the labels with what segmentation engines saw and what a person corrected; None
+            where the labels are those of the case.
+        reviews: what persons said of the run's reports, in order.
         status: how the run ends; None while it goes on.
         stop_reason: why it ended.
     """
@@ -283,6 +287,7 @@ class RunState(BaseModel):
     steps: int = 0
     opened: list[str] = Field(default_factory=list)
     labels: str | None = None
+    reviews: list[Review] = Field(default_factory=list)
     status: Literal["consistent", "unresolved", "needs_review"] | None = None
     stop_reason: str | None = None
 

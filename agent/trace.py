@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,23 +26,26 @@ from types import TracebackType
 from pydantic import JsonValue
 
 from agent.errors import IntegrityError, UsageError
+from agent.trace_data import DATA_MODELS
 from agent.trace_schema import (
-    AFTER_END,
-    DATA_MODELS,
     FIRST_PREV,
     MAX_LINE_BYTES,
     MAX_TRACE_BYTES,
     RESUMABLE,
+    REVIEWABLE,
     Event,
     Kind,
     RunStatus,
     chain_hash,
+    may_follow,
 )
 from agent.trace_verify import Problem, Verification, read_events, verify
 from retrieval.files import sync_folder
 from tools.types import canonical_json
 
-__all__ = ["Problem", "TraceWriter", "Verification", "read_events", "verify"]
+__all__ = ["Problem", "TraceWriter", "Verification", "Watch", "read_events", "verify"]
+
+Watch = Callable[[Event], None]
 
 
 _FIRST_LINE = b'{"data":{'
@@ -52,17 +55,28 @@ _FIRST_LINE = b'{"data":{'
 class TraceWriter:
     """Appends events to one trace; safe to share between threads. Use `open` to get one."""
 
-    def __init__(self, path: Path, descriptor: int, run_id: str, key: bytes | None) -> None:
+    def __init__(self, path: Path, descriptor: int, run_id: str, key: bytes | None, watch: Watch | None) -> None:
         self.path = path
         self.run_id = run_id
         self._descriptor = descriptor
         self._key = key
+        self._watch = watch
         self._lock = threading.Lock()
         self._size = 0
         self._last: Event | None = None
+        self._ended: str | None = None
 
     @classmethod
-    def open(cls, path: Path, run_id: str, resume: bool = False, key: bytes | None = None) -> TraceWriter:
+    def open(
+        cls,
+        path: Path,
+        run_id: str,
+        resume: bool = False,
+        key: bytes | None = None,
+        *,
+        reviewing: bool = False,
+        watch: Watch | None = None,
+    ) -> TraceWriter:
         """Begin a trace, or go on with one.
 
         Going on means reading and verifying the whole chain first; a last line that a crash left unfinished
@@ -74,6 +88,9 @@ class TraceWriter:
             run_id: id of the run; has to be the trace's own when resuming.
             resume: go on with an existing trace instead of beginning a new one.
             key: secret for keyed hashes; the same one has to be given when resuming and verifying.
+            reviewing: a run that has its report may go on: a person reviews it.
+            watch: told of every event right after it is written, in order, from whichever thread wrote it; what it
+                raises reaches the writer of the event. It must not write to the trace.
 
         Raises:
             UsageError: there is a trace already, or none to resume, or another process is writing it, or it
@@ -91,9 +108,9 @@ class TraceWriter:
                 raise UsageError(
                     f"Another process is writing the trace {path}; wait for it or choose another --out."
                 ) from error
-            writer = cls(path, descriptor, run_id, key)
+            writer = cls(path, descriptor, run_id, key, watch)
             if resume:
-                writer._continue()
+                writer._continue(reviewing)
             elif os.fstat(descriptor).st_size:
                 raise UsageError(f"There is a trace at {path} already; resume it or choose another --out.")
             else:
@@ -167,8 +184,7 @@ class TraceWriter:
     def _check_order(self, kind: str) -> None:
         if (self._last is None) != (kind == Kind.RUN_START):
             raise ValueError(f"a trace begins with one run.start; {kind} cannot be event {self.events}")
-        ended = self._last is not None and self._last.kind == Kind.RUN_END
-        if ended and kind not in AFTER_END:
+        if self._ended is not None and not may_follow(kind, self._ended):
             raise ValueError(f"the run has ended; {kind} cannot follow run.end")
 
     def _write(self, kind: str, data: dict[str, JsonValue]) -> None:
@@ -185,8 +201,12 @@ class TraceWriter:
         os.fsync(self._descriptor)
         self._size += len(line)
         self._last = event
+        if kind != Kind.RECOVERED:
+            self._ended = str(data["status"]) if kind == Kind.RUN_END else None
+        if self._watch is not None:
+            self._watch(event)
 
-    def _continue(self) -> None:
+    def _continue(self, reviewing: bool) -> None:
         torn = self._torn_tail()
         size = os.fstat(self._descriptor).st_size
         checked = verify(self.path, key=self._key, artifacts=False, until=size - len(torn))
@@ -201,11 +221,11 @@ class TraceWriter:
             raise IntegrityError(f"The trace {self.path} cannot be resumed: {broken[0]}.")
         if checked.run_id != self.run_id:
             raise UsageError(f"The trace {self.path} is of run {checked.run_id}, not of run {self.run_id}.")
-        if checked.status is not None and checked.status not in RESUMABLE:
+        if checked.status is not None and checked.status not in (*RESUMABLE, *(REVIEWABLE if reviewing else ())):
             raise UsageError(
                 f"Run {self.run_id} is finished ({checked.status}) and cannot be resumed; start a new one."
             )
-        self._last, self._size = checked.last, size - len(torn)
+        self._last, self._size, self._ended = checked.last, size - len(torn), checked.status
         if torn:
             os.ftruncate(self._descriptor, self._size)
             digest = hashlib.sha256(torn).hexdigest()

@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from agent.trace_data import DATA_MODELS, RunEnd
 from agent.trace_schema import (
-    AFTER_END,
-    DATA_MODELS,
     FIRST_PREV,
     MAX_LINE_BYTES,
     MAX_TRACE_BYTES,
-    RESUMABLE,
     Event,
     Kind,
-    RunEnd,
+    may_follow,
     parse_line,
 )
 
@@ -202,9 +200,11 @@ class _Walk:
         if (number == 1) != (event.kind == Kind.RUN_START):
             self._say(event, "a trace begins with run.start, and has one")
         if self.end is not None:
-            if event.kind not in AFTER_END or self.end.status not in RESUMABLE:
+            if not may_follow(event.kind, self.end.status):
                 self._say(event, "it stands after the end of the run")
-            self.end, self.found.status = None, None
+            # A line that was cut off says nothing of the run.
+            if event.kind != Kind.RECOVERED:
+                self.end, self.found.status = None, None
         try:
             data = DATA_MODELS[Kind(event.kind)].model_validate(event.data)
         except ValueError:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.text import Text
 
-from agent.trace_schema import Event, Kind
+from agent.trace_schema import RESUMABLE, Event, Kind
 from agent.trace_verify import Problem
 
 _STYLES = {
@@ -28,6 +28,7 @@ _STYLES = {
     Kind.TOOL_FAILED: "red",
     Kind.MODEL_CALL: "magenta",
     Kind.USAGE: "dim magenta",
+    Kind.REVIEW: "bold magenta",
     Kind.RECOVERED: "yellow",
 }
 _OUTCOMES = {"pass": "green", "fail": "bold red", "not_applicable": "dim"}
@@ -87,7 +88,7 @@ def summary(event: Event) -> str:
             text = "; ".join(str(note) for note in _list(data, "notes")) or "nothing to note"
         case Kind.PLAN:
             text = f"{len(_list(data, 'tasks'))} tasks: " + ", ".join(map(_task, _list(data, "tasks")))
-        case Kind.ROUND | Kind.HOPS | Kind.MASK_REFUSED:
+        case Kind.ROUND | Kind.HOPS | Kind.MASK_REFUSED | Kind.REVIEW:
             text = _step(event)
         case Kind.TOOL_START | Kind.TOOL_END | Kind.TOOL_REUSED | Kind.TOOL_FAILED:
             text = _tool(event)
@@ -99,7 +100,8 @@ def summary(event: Event) -> str:
             text = f"{_of(data, 'status')}: {_of(data, 'answer', 'no single answer')}"
         case Kind.RUN_END:
             files = ", ".join(_map(data, "artifacts")) or "no files"
-            text = f"{_of(data, 'status')} after {_of(data, 'events')} events; {files}"
+            why = f" ({_of(data, 'reason')})" if data.get("status") in RESUMABLE and data.get("reason") else ""
+            text = f"{_of(data, 'status')}{why} after {_of(data, 'events')} events; {files}"
         case Kind.RECOVERED:
             text = f"{_of(data, 'cut_bytes')} bytes of an unfinished line were cut off"
         case _:
@@ -111,6 +113,8 @@ def _step(event: Event) -> str:
     data = event.data
     if event.kind == Kind.MASK_REFUSED:
         return f"{_of(data, 'structure')} by {_of(data, 'engine')}: {_of(data, 'reason')}"
+    if event.kind == Kind.REVIEW:
+        return _review(data)
     return _hops(event) if event.kind == Kind.HOPS else f"round {_of(data, 'round')} begins"
 
 
@@ -124,6 +128,17 @@ def _hops(event: Event) -> str:
     before = f"{brought} of the last hops brought something new; " if event.data.get("brought") else ""
     left = f" ({_of(event.data, 'left')} left out)" if event.data.get("left") else ""
     return before + ("; ".join(opened) or f"{_of(event.data, 'ended', 'nothing further to follow')}{left}")
+
+
+def _review(data: Mapping[str, JsonValue]) -> str:
+    about = _of(data, "about", "the report")
+    done = {"approve": "approved", "override": "overrode", "correct": "corrected masks of"}.get(
+        _of(data, "decision"), "?"
+    )
+    said = f": {_of(data, 'says')}" if data.get("says") else ""
+    edits = f" by {len(_list(data, 'edits'))} edits" if data.get("edits") else ""
+    reason = f" ({_of(data, 'reason')})" if data.get("reason") else ""
+    return f"review {_of(data, 'number')}: {_of(data, 'reviewer')} {done} {about}{edits}{said}{reason}"
 
 
 def _style(event: Event) -> str:

@@ -20,7 +20,7 @@ def wanted(state: RunState, services: Services, workshop: Workshop) -> tuple[str
     """Structures that have to be looked for, those that the question names first."""
     case = services.case
     if state.request.question is None:
-        return _all_seen(case, workshop.offers()) if case.labels is None or services.look_everywhere else ()
+        return all_seen(case, workshop.offers()) if case.labels is None or services.look_everywhere else ()
     found: dict[str, None] = {}
     every = False
     for index, query in enumerate(state.queries):
@@ -30,7 +30,7 @@ def wanted(state: RunState, services: Services, workshop: Workshop) -> tuple[str
             tasks, _ = expand(index, query, kind)
             found |= dict.fromkeys([*query.structures, *(one for task in tasks for one in named(task))])
     if every and case.labels is None:
-        found |= dict.fromkeys(_all_seen(case, workshop.offers()))
+        found |= dict.fromkeys(all_seen(case, workshop.offers()))
     return with_hosts(found, load_ontology())
 
 
@@ -41,7 +41,7 @@ def opened(state: RunState, case: Case) -> tuple[str, ...]:
     return with_hosts([one for one in dict.fromkeys(names) if one not in tried], load_ontology())
 
 
-def _all_seen(case: Case, offers: Sequence[Offer]) -> tuple[str, ...]:
+def all_seen(case: Case, offers: Sequence[Offer]) -> tuple[str, ...]:
     """Everything that some engine can see here, or could if it were installed."""
     able = [one for one in offers if one.missing is None and unfit(one, case.scan, case.told_phase) is None]
     return tuple(dict.fromkeys(name for offer in able for name in offer.classes))

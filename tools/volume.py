@@ -171,6 +171,7 @@ class LabelSet:
         notes: limitations to be shown with every result (resampling, voxels outside the scan, …).
         unseen: canonical structure id → why nothing looked for it, as a clause without digits, where that is known.
         estimated: canonical ids of the structures whose masks a segmentation engine drew.
+        reviewed: canonical ids of the structures of which a person approved, removed or added a part.
     """
 
     grid: Grid
@@ -181,6 +182,7 @@ class LabelSet:
     notes: tuple[str, ...] = ()
     unseen: Mapping[str, str] = field(default_factory=dict)
     estimated: frozenset[str] = frozenset()
+    reviewed: frozenset[str] = frozenset()
 
     @cached_property
     def memo(self) -> dict[tuple[str, ...], Any]:
@@ -222,6 +224,8 @@ class LabelSet:
         parts.append(repr(sorted((name, keys) for name, keys in self.entries.items())))
         if self.unseen or self.estimated:
             parts.append(repr([sorted(self.unseen.items()), sorted(self.estimated)]))
+        if self.reviewed:
+            parts.append(repr(["reviewed", sorted(self.reviewed)]))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

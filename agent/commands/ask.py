@@ -120,7 +120,7 @@ def _run(
     show(made, as_json=as_json)
     if with_profile:
         print_profile(profile, Console(stderr=True))
-    if made.status == "unresolved":
+    if made.status != "consistent":
         raise typer.Exit(UNRESOLVED)
 
 

@@ -20,6 +20,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import BaseModel
 
 import agent.engine
+import agent.checkpoints
 from agent.cases import CaseFiles, open_case
 from agent.engine import Engine
 from agent.errors import IntegrityError, ToolError, UsageError
@@ -335,7 +336,7 @@ def walk(value: object) -> Iterator[object]:
 
 
 def checkpoints(made: Outcome) -> list[Any]:
-    serde = JsonPlusSerializer(allowed_msgpack_modules=agent.engine._STATE_TYPES)
+    serde = JsonPlusSerializer(allowed_msgpack_modules=agent.checkpoints.STATE_TYPES)
     with closing(sqlite3.connect(made.folder.checkpoint)) as connection:
         saver = SqliteSaver(connection, serde=serde)
         return list(saver.list({"configurable": {"thread_id": made.report.run_id}}))
@@ -364,7 +365,7 @@ def test_no_array_enters_a_checkpoint_and_its_size_does_not_grow_with_the_scan(c
 
 
 def test_a_checkpoint_makes_no_other_types() -> None:
-    serde = JsonPlusSerializer(allowed_msgpack_modules=agent.engine._STATE_TYPES)
+    serde = JsonPlusSerializer(allowed_msgpack_modules=agent.checkpoints.STATE_TYPES)
     foreign = JsonPlusSerializer(allowed_msgpack_modules=True).dumps_typed({"value": CaseSettings(phase="native")})
     assert not isinstance(serde.loads_typed(foreign)["value"], CaseSettings)
     known = ask("volume", "liver")
@@ -375,7 +376,7 @@ def test_every_type_of_the_state_may_be_read_back(case: Case, tmp_path: Path, ca
     made = run(full_case(), every_query()[3::31], tmp_path)
     with closing(sqlite3.connect(made.folder.checkpoint)) as connection:
         graph = build_graph(SqliteSaver(connection, serde=JsonPlusSerializer(
-            allowed_msgpack_modules=agent.engine._STATE_TYPES)))  # fmt: skip
+            allowed_msgpack_modules=agent.checkpoints.STATE_TYPES)))  # fmt: skip
         values = graph.get_state({"configurable": {"thread_id": made.report.run_id}}).values
     assert RunState.model_validate(values) == made.state
     assert "Blocked" not in caplog.text

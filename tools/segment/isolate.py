@@ -33,6 +33,7 @@ MAX_SAID_BYTES = 256 << 20
 MAX_JSON_BYTES = 4 << 20
 _CHUNK = 1 << 20
 SAID = "said.txt"
+Check = Callable[[], None]
 _WORK = "segment-"
 _CODE_OF_LIBRARIES = 65_536
 _STEP = TypeAdapter(tuple[str, int, int])
@@ -40,8 +41,19 @@ _WORDS = TypeAdapter(dict[str, str])
 _FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\":,;]+/)+")
 
 
+def go_on() -> None:
+    """Nobody asks an engine to stop."""
+
+
 def run_isolated(
-    offer: Offer, scan: Scan, structures: tuple[str, ...], settings: EngineSettings, tell: Tell, *, wider: bool = False
+    offer: Offer,
+    scan: Scan,
+    structures: tuple[str, ...],
+    settings: EngineSettings,
+    tell: Tell,
+    *,
+    wider: bool = False,
+    check: Check = go_on,
 ) -> Segmented:
     """Let an engine look at a scan, once its turn has come (`turn`).
 
@@ -52,6 +64,7 @@ def run_isolated(
         settings: time, memory, device, folders.
         tell: told of the engine's progress.
         wider: with a larger region of interest.
+        check: called again and again while the engine runs; what it raises ends the engine.
 
     Returns:
         Its labels on the scan's grid.
@@ -60,12 +73,14 @@ def run_isolated(
         ToolError: it failed, was killed, took too long, or gave what cannot be used; with the reason as one clause.
     """
     with tempfile.TemporaryDirectory(dir=settings.cache / "work", prefix=_WORK) as folder:
-        return _run(offer, scan, structures, settings, tell, wider, Path(folder))
+        return _run(offer, scan, structures, settings, tell, wider, Path(folder), check)
 
 
 @contextmanager
-def turn(settings: EngineSettings, offer: Offer, tell: Tell) -> Iterator[None]:
+def turn(settings: EngineSettings, offer: Offer, tell: Tell, check: Check = go_on) -> Iterator[None]:
     """The time in which only one engine runs, whichever process with this cache asks for it.
+
+    `check` is called again and again while it has not come; what it raises ends the waiting.
 
     Raises:
         UsageError: the work folder cannot be written.
@@ -74,7 +89,7 @@ def turn(settings: EngineSettings, offer: Offer, tell: Tell) -> Iterator[None]:
         work = settings.cache / "work"
         work.mkdir(parents=True, exist_ok=True)
         waiting = f"waiting for another segmentation before {offer.title}"
-        with one_at_a_time(settings.cache, lambda: tell(waiting, 0, 0)):
+        with one_at_a_time(settings.cache, lambda: tell(waiting, 0, 0), check):
             # Only one engine runs: what lies here belongs to a run that was killed, and holds a patient's scan.
             for left in work.glob(f"{_WORK}*"):
                 shutil.rmtree(left, ignore_errors=True)
@@ -94,6 +109,7 @@ def _run(
     tell: Tell,
     wider: bool,
     folder: Path,
+    check: Check,
 ) -> Segmented:
     image: Any = nib.Nifti1Image  # its constructor carries no types
     written = image(scan.hu, scan.grid.affine)
@@ -112,7 +128,7 @@ def _run(
             env=offline_environment(folder, settings.cache / "work" / "libraries"),
         )  # fmt: skip
     try:
-        code = _wait(process, folder, settings.seconds, tell, offer)
+        code = _wait(process, folder, settings.seconds, tell, offer, check)
     finally:
         # Workers that an engine started end with it, also where this run is interrupted.
         _end(process)
@@ -121,7 +137,9 @@ def _run(
     return _read(folder, scan, offer)
 
 
-def _wait(process: subprocess.Popen[bytes], folder: Path, seconds: float, tell: Tell, offer: Offer) -> int:
+def _wait(
+    process: subprocess.Popen[bytes], folder: Path, seconds: float, tell: Tell, offer: Offer, check: Check
+) -> int:
     begin, read, steps = time.monotonic(), 0, folder / STEPS
     while (code := process.poll()) is None:
         if time.monotonic() - begin > seconds:
@@ -129,6 +147,7 @@ def _wait(process: subprocess.Popen[bytes], folder: Path, seconds: float, tell: 
         if any(_size(one) > MAX_SAID_BYTES for one in (folder / SAID, steps)):
             raise ToolError(f"{offer.title} wrote messages without end and was ended")
         read = _tell_steps(steps, read, tell, offer)
+        check()
         time.sleep(POLL_SECONDS)
     _tell_steps(steps, read, tell, offer)
     return code
@@ -222,12 +241,22 @@ def _words(path: Path) -> dict[str, str] | None:
 
 
 @contextmanager
-def one_at_a_time(cache: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def one_at_a_time(cache: Path, waiting: Callable[[], None], check: Check) -> Iterator[None]:
     """Only one heavy engine runs at a time, whichever process with this cache asks for it."""
     with (cache / "segment.lock").open("a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        told = False
+        while not _taken(lock.fileno()):
+            if not told:
+                waiting()
+            told = True
+            check()
+            time.sleep(POLL_SECONDS)
         yield
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

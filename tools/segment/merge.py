@@ -35,6 +35,7 @@ def merge_labels(sets: Sequence[LabelSet]) -> LabelSet:
     raw_names: dict[tuple[int, int], str] = {}
     notes: list[str] = []
     estimated: set[str] = set()
+    reviewed: set[str] = set()
     shift = 0
     for number, one in enumerate(sets, start=1):
         for name, keys in one.entries.items():
@@ -46,6 +47,8 @@ def merge_labels(sets: Sequence[LabelSet]) -> LabelSet:
             elif there or ident not in entries:
                 estimated -= {ident}
                 estimated |= {ident} & one.estimated
+                reviewed -= {ident}
+                reviewed |= {ident} & one.reviewed
                 entries[ident] = tuple((layer + shift, value) for layer, value in keys)
                 filled |= {ident} if there else set()
         raw_names |= {(layer + shift, value): name for (layer, value), name in one.raw_names.items()}
@@ -55,5 +58,5 @@ def merge_labels(sets: Sequence[LabelSet]) -> LabelSet:
         grid=sets[0].grid, layers=layers, entries=entries, raw_names=raw_names,
         source="; ".join(dict.fromkeys(one.source for one in sets)), notes=tuple(notes),
         unseen={name: why for one in sets for name, why in one.unseen.items() if name not in entries},
-        estimated=frozenset(estimated),
+        estimated=frozenset(estimated), reviewed=frozenset(reviewed),
     )  # fmt: skip

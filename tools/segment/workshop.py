@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from pydantic import JsonValue
 
 from agent.errors import ToolError
 from tools.array_store import ArrayStore
+from tools.kept_labels import keep_labels, kept_labels
 from tools.segment.backends import load_backends
 from tools.segment.catalogue import NOT_READY, all_offers
 from tools.segment.engine import EngineSettings, Offer, Segmented, Tell
-from tools.segment.isolate import run_isolated, turn
+from tools.segment.isolate import Check, go_on, run_isolated, turn
 from tools.types import content_hash
 from tools.volume import Grid, LabelSet, Scan
 
@@ -32,12 +31,14 @@ class Workshop:
         arrays: where masks are kept.
         tell: told of an engine's progress.
         engines: names of the engines that may be used; all where None.
+        check: called again and again while an engine runs or is waited for; what it raises ends that.
     """
 
     settings: EngineSettings
     arrays: ArrayStore
     tell: Tell = lambda what, finished, planned: None
     engines: tuple[str, ...] | None = None
+    check: Check = go_on
 
     def offers(self) -> tuple[Offer, ...]:
         """The tasks of all engines that may be used, the preferred ones first; looked up once."""
@@ -76,12 +77,12 @@ class Workshop:
         known = self.labels(key, scan.grid)
         if known is not None:
             return key, known
-        with turn(self.settings, offer, self.tell):
+        with turn(self.settings, offer, self.tell, self.check):
             # Whoever had the turn before may have looked at the same scan.
             known = self.labels(key, scan.grid)
             if known is not None:
                 return key, known
-            made = run_isolated(offer, scan, wanted, self.settings, self.tell, wider=wider)
+            made = run_isolated(offer, scan, wanted, self.settings, self.tell, wider=wider, check=self.check)
             self._check_version(offer)
             labels = label_set(made, offer, wanted, scan)
             self.keep(key, labels)
@@ -99,38 +100,11 @@ class Workshop:
 
     def keep(self, key: str, labels: LabelSet) -> None:
         """Store masks under a content address."""
-        entries: dict[str, JsonValue] = {
-            name: [[layer, value] for layer, value in keys] for name, keys in labels.entries.items()
-        }
-        raw: list[JsonValue] = [[layer, value, name] for (layer, value), name in labels.raw_names.items()]
-        self.arrays.put(
-            key,
-            {f"layer{number}": layer for number, layer in enumerate(labels.layers)},
-            {
-                "entries": entries, "raw": raw, "source": labels.source, "notes": list(labels.notes),
-                "unseen": dict(labels.unseen), "estimated": [*sorted(labels.estimated)],
-            },
-        )  # fmt: skip
+        keep_labels(self.arrays, key, labels)
 
     def labels(self, key: str, grid: Grid) -> LabelSet | None:
         """Masks by their content address; None where they are not there or damaged."""
-        found = self.arrays.get(key)
-        if found is None:
-            return None
-        layers = tuple(found.arrays[f"layer{number}"] for number in range(len(found.arrays)))
-        if any(layer.shape != grid.shape for layer in layers):
-            return None
-        meta: Mapping[str, Any] = found.meta
-        return LabelSet(
-            grid=grid,
-            layers=layers,
-            entries={name: tuple((int(layer), int(v)) for layer, v in keys) for name, keys in meta["entries"].items()},
-            raw_names={(int(layer), int(value)): str(name) for layer, value, name in meta["raw"]},
-            source=str(meta["source"]),
-            notes=tuple(str(note) for note in meta["notes"]),
-            unseen={str(name): str(why) for name, why in meta["unseen"].items()},
-            estimated=frozenset(str(name) for name in meta["estimated"]),
-        )
+        return kept_labels(self.arrays, key, grid)
 
 
 def label_set(made: Segmented, offer: Offer, structures: Sequence[str], scan: Scan) -> LabelSet:

@@ -1,0 +1,55 @@
+"""What reviews bring to a report: the one that they spoke of, with their words, and what was corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.report_model import Report, Review
+from agent.review_run import kept_report_name
+from agent.runs import RunFolder
+from agent.state import RunState
+from agent.trace_read import artifacts
+from tools.correct_model import Change
+from tools.ontology import load_ontology
+
+
+def earlier_report(state: RunState, folder: RunFolder) -> tuple[Report, dict[str, bytes]] | None:
+    """The report that was approved or overridden, with the person's words, and its pictures by file name.
+
+    What the run concluded stands in it as it stood. None where the report is to be made: no review, or a correction.
+    """
+    if not state.reviews or state.reviews[-1].kind == "correct":
+        return None
+    path = folder.folder / kept_report_name(len(state.reviews) - 1)
+    before = Report.model_validate_json(path.read_bytes())
+    made = before.model_copy(update={"reviews": state.reviews, "status": state.status})
+    return made, {one.path.rpartition("/")[2]: (folder.folder / one.path).read_bytes() for one in made.pictures}
+
+
+def kept(state: RunState, folder: RunFolder) -> dict[str, str]:
+    """Name → SHA-256 of every earlier report, by the record of the time: a file that was changed since is found."""
+    if not state.reviews:
+        return {}
+    last, found = artifacts(folder), {}
+    for number in range(len(state.reviews)):
+        name = kept_report_name(number)
+        found[name] = last["report.json"] if number == len(state.reviews) - 1 else last[name]
+    return found
+
+
+def corrections(reviews: Sequence[Review]) -> Iterator[str]:
+    """What a reader has to know of masks that a person corrected, one sentence for each structure and review."""
+    for review in reviews:
+        for change in review.changes:
+            name = load_ontology().get(change.structure).names
+            doubts = f"; {change.note}" if change.note else ""
+            yield f"The mask of {name} was {_verb(change)} by {review.reviewer}: {_done(change)}{doubts}."
+
+
+def _verb(change: Change) -> str:
+    return "corrected" if change.removed or change.added else "approved"
+
+
+def _done(change: Change) -> str:
+    counts = ((change.removed, "removed"), (change.added, "added"), (change.kept, "approved"))
+    return ", ".join(f"{count} component{'s' if count != 1 else ''} {what}" for count, what in counts if count)
