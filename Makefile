@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-fast test-serving serving check lint format bench clean engines train-embedded
+.PHONY: demo test test-fast test-serving test-browser browser serving check lint format bench clean engines train-embedded
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12" >&2; exit 2; }
@@ -29,16 +29,23 @@ engines: $(VENV)/.engines
 demo: $(VENV)/.core
 	PYTHON=$(BIN)/python BIN=$(BIN) DEMO=$(DEMO) sh scripts/demo.sh
 
-# The tests with a real model server come alone: the server computes on the same processors.
-test: $(VENV)/.engines serving
-	$(BIN)/python -m pytest -n 2 -m "not serving"
+# The tests with a browser or a real model server come alone: these compute on the same processors.
+test: $(VENV)/.engines serving browser
+	$(BIN)/python -m pytest -n 2 -m "not serving and not browser"
+	$(BIN)/python -m pytest -m browser
 	$(BIN)/python -m pytest -m serving
 
 test-serving: $(VENV)/.dev serving
 	$(BIN)/python -m pytest -m serving
 
+test-browser: $(VENV)/.dev browser
+	$(BIN)/python -m pytest -m browser
+
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not slow and not serving"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not serving and not browser"
+
+browser:
+	sh scripts/browser.sh
 
 # A model server for the tests, in its own environment; with TUMORTRACE_VLLM_URL they use that one instead.
 serving: $(VENV)/.core
@@ -64,6 +71,7 @@ bench: $(VENV)/.core
 	$(BIN)/python -m evals.bench.measure
 	$(BIN)/python -m evals.bench.encode
 	$(BIN)/python -m evals.bench.retrieval --n 50000
+	$(BIN)/python -m evals.bench.chat
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -23,3 +23,4 @@ echo "== The trace, verified"
 "$BIN/tumortrace" trace verify "$DEMO/report"
 echo
 echo "Open $DEMO/report/report.html in a browser for the pictures."
+echo "To talk about the scan there: $BIN/tumortrace serve $DEMO/phantom"

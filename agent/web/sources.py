@@ -1,0 +1,266 @@
+"""What may be opened: what lies under the configured roots, and what was uploaded; named by id, never by path.
+
+An id is a hash of where something lies, so it is the same after a restart; only what a walk of the roots has found
+has one. Links that lead out of a root are not followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.trace_view import printable
+from agent.web.peek import Peek, peek
+
+MOST_ENTRIES = 50_000
+"""Files and folders that one walk looks at."""
+MOST_SOURCES = 2_000
+_FEW_MASKS = 4
+"""From so many masks on one grid a folder is taken for a folder of masks, and shown as one."""
+_FRESH_SECONDS = 2.0
+_LONGEST_NAME = 200
+
+SourceKind = Literal["nifti", "labels", "dicom", "zip", "masks"]
+
+
+class SourceName(BaseModel):
+    """A source by id and name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+
+
+class Source(BaseModel):
+    """Something that may be opened.
+
+    Attributes:
+        id: opaque.
+        name: where it lies below its root.
+        root: name of the root, or "uploads".
+        kind: what it looks like from its first bytes; "labels" for a label map, "masks" for a folder of masks.
+        bytes: size on the disk, of a folder without its subfolders.
+        uploaded: whether it was uploaded, so that it may be deleted.
+        labels: what lies beside it on the same grid and looks like labels of it: a suggestion. Of a DICOM series
+            the grid is not known yet.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    root: str
+    kind: SourceKind
+    bytes: int
+    uploaded: bool = False
+    labels: tuple[SourceName, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    source: Source
+    path: Path
+    peek: Peek
+
+
+@dataclass
+class _Walk:
+    left: int = MOST_ENTRIES
+    cut: bool = False
+    found: list[_Found] = field(default_factory=list)
+
+
+class Sources:
+    """Finds sources under the roots and among the uploads.
+
+    Args:
+        roots: folders whose content may be opened.
+        uploads: folder with one subfolder an upload.
+    """
+
+    def __init__(self, roots: tuple[Path, ...], uploads: Path) -> None:
+        self._roots = tuple(dict.fromkeys(root.expanduser().resolve() for root in roots))
+        self._uploads = uploads.resolve()
+        self._peeks: dict[tuple[str, int, int], Peek] = {}
+        self._found: dict[str, _Found] = {}
+        self._cut = False
+        self._looked = -_FRESH_SECONDS
+        self._lock = threading.Lock()
+
+    def every(self) -> tuple[list[Source], bool]:
+        """All sources, and whether there were more than are listed."""
+        with self._lock:
+            self._look()
+            return [one.source for one in self._found.values()], self._cut
+
+    def path(self, ident: str) -> Path | None:
+        """Where a source lies; None where there is none (any more)."""
+        with self._lock:
+            if ident not in self._found:
+                self._looked = -_FRESH_SECONDS
+                self._look()
+            found = self._found.get(ident)
+        # It may have been replaced by a link that leads elsewhere since it was found.
+        return found.path if found is not None and self._inside(found.path) else None
+
+    def get(self, ident: str) -> Source | None:
+        """A source by its id."""
+        if self.path(ident) is None:
+            return None
+        with self._lock:
+            found = self._found.get(ident)
+        return found.source if found is not None else None
+
+    def changed(self) -> None:
+        """Look anew at the next question."""
+        with self._lock:
+            self._looked = -_FRESH_SECONDS
+
+    def _look(self) -> None:
+        if time.monotonic() - self._looked < _FRESH_SECONDS:
+            return
+        walk = _Walk()
+        names = _unique([root.name or str(root) for root in self._roots])
+        for root, name in zip(self._roots, names, strict=True):
+            if root.is_file():
+                self._add_file(walk, root, root.parent, name)
+            elif root.is_dir():
+                self._folders(walk, root, name)
+        if self._uploads.is_dir():
+            self._folders(walk, self._uploads, "uploads", uploaded=True)
+        self._found = {one.source.id: one for one in _with_labels(walk.found)[:MOST_SOURCES]}
+        self._cut = walk.cut or len(walk.found) > MOST_SOURCES
+        self._looked = time.monotonic()
+
+    def _folders(self, walk: _Walk, root: Path, name: str, *, uploaded: bool = False) -> None:
+        ahead = [root]
+        while ahead:
+            ahead += reversed(self._folder(walk, ahead.pop(), root, name, uploaded=uploaded))
+
+    def _folder(self, walk: _Walk, folder: Path, root: Path, name: str, *, uploaded: bool) -> list[Path]:
+        """Look at the files of a folder; its folders are still to be looked at."""
+        files, folders = _listed(walk, folder)
+        here: list[_Found] = []
+        for path in files:
+            if not self._inside(path):
+                continue
+            seen = self._peek(path)
+            if seen.what == "dicom" and not uploaded:
+                # One series or several: whoever opens the folder chooses.
+                size = sum(_size(one) for one in files if self._inside(one))
+                here = [_found(folder, root, name, "dicom", size, seen, uploaded)]
+                break
+            if seen.what is not None:
+                here.append(_found(path, root, name, seen.what, _size(path), seen, uploaded))
+        masks = [one for one in here if one.source.kind == "labels"]
+        if len(masks) >= _FEW_MASKS and len(masks) >= len(here) - 1:
+            size = sum(one.source.bytes for one in masks)
+            together = _found(folder, root, name, "masks", size, masks[0].peek, uploaded)
+            here = [one for one in here if one not in masks] + [together]
+        walk.found += here
+        return folders
+
+    def _add_file(self, walk: _Walk, path: Path, root: Path, name: str) -> None:
+        seen = self._peek(path)
+        if seen.what is not None:
+            walk.found.append(_found(path, root, name, seen.what, _size(path), seen, uploaded=False))
+
+    def _peek(self, path: Path) -> Peek:
+        try:
+            status = path.stat()
+        except OSError:
+            return Peek(None)
+        key = (str(path), status.st_size, status.st_mtime_ns)
+        if key not in self._peeks:
+            if len(self._peeks) > MOST_ENTRIES:
+                self._peeks.clear()
+            self._peeks[key] = peek(path)
+        return self._peeks[key]
+
+    def _inside(self, path: Path) -> bool:
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            return False
+        return any(real == root or root in real.parents for root in (*self._roots, self._uploads))
+
+
+def _listed(walk: _Walk, folder: Path) -> tuple[list[Path], list[Path]]:
+    files: list[Path] = []
+    folders: list[Path] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                walk.left -= 1
+                if walk.left < 0:
+                    walk.cut = True
+                    break
+                if entry.name.startswith("."):
+                    continue
+                with suppress(OSError):  # a link that leads to itself
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(folder / entry.name)
+                    elif entry.is_file():
+                        files.append(folder / entry.name)
+    except OSError:
+        return [], []  # what may not be read is not there to be opened
+    return sorted(files), sorted(folders)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where it has gone since it was listed."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _found(
+    path: Path, root: Path, name: str, kind: SourceKind, size: int, seen: Peek, uploaded: bool
+) -> _Found:  # fmt: skip
+    below = path.relative_to(root).as_posix()
+    ident = hashlib.sha256(f"{root}\0{below}".encode("utf-8", "surrogateescape")).hexdigest()[:20]
+    shown = below if below != "." else root.name
+    if uploaded:
+        shown = path.name
+    source = Source(
+        id=f"src-{ident}", name=printable(shown, _LONGEST_NAME), root=printable(name, _LONGEST_NAME), kind=kind,
+        bytes=size, uploaded=uploaded,
+    )  # fmt: skip
+    return _Found(source, path, seen)
+
+
+def _with_labels(found: list[_Found]) -> list[_Found]:
+    """Sources with what lies beside them, or below, on the same grid and looks like labels."""
+    labels = [one for one in found if one.source.kind in {"labels", "masks"}]
+    made = []
+    for one in found:
+        beside = tuple(_beside(one, labels)) if one.source.kind in {"nifti", "dicom"} else ()
+        made.append(_Found(one.source.model_copy(update={"labels": beside}), one.path, one.peek))
+    return made
+
+
+def _beside(scan: _Found, labels: list[_Found]) -> Iterator[SourceName]:
+    for one in labels:
+        if scan.source.kind == "dicom":
+            # The grid of a series is not known before it is read: whether labels fit is checked when it is opened.
+            if one.path.parent in {scan.path, scan.path.parent} and not scan.source.uploaded:
+                yield SourceName(id=one.source.id, name=one.source.name)
+            continue
+        near = scan.path.parent in {one.path.parent, one.path} or (scan.source.uploaded and one.source.uploaded)
+        if near and scan.peek.grid and one.peek.grid and scan.peek.grid.same_as(one.peek.grid):
+            yield SourceName(id=one.source.id, name=one.source.name)
+
+
+def _unique(names: list[str]) -> list[str]:
+    return [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names, start=1)]
