@@ -65,14 +65,23 @@ class LesionOut(BaseModel):
     counted: bool
 
 
+class AddableOut(BaseModel):
+    """A class of lesions that a reviewer may add to in an organ that is seen; `organ` is its name."""
+
+    id: str
+    name: str
+    organ: str
+
+
 class MasksOut(BaseModel):
-    """All masks of a scan, or of a run on it."""
+    """All masks of a scan, or of a run on it; `addable` are classes of lesions that have no voxel yet."""
 
     source: str
     notes: tuple[str, ...] = ()
     layers: tuple[LayerOut, ...] = ()
     structures: tuple[StructureOut, ...] = ()
     lesions: tuple[LesionOut, ...] = ()
+    addable: tuple[AddableOut, ...] = ()
 
 
 def masks_of(case: Case) -> MasksOut:
@@ -90,7 +99,24 @@ def masks_of(case: Case) -> MasksOut:
     layers = tuple(
         LayerOut(layer=number, labels=len(values_of(labels, number))) for number in range(len(labels.layers))
     )
-    return MasksOut(source=labels.source, notes=labels.notes, layers=layers, structures=seen, lesions=lesions)
+    return MasksOut(
+        source=labels.source, notes=labels.notes, layers=layers, structures=seen, lesions=lesions,
+        addable=tuple(_addable(seen)),
+    )  # fmt: skip
+
+
+def _addable(seen: tuple[StructureOut, ...]) -> Iterable[AddableOut]:
+    """Lesions of every type that an organ can have, for the organs that are seen."""
+    ontology = load_ontology()
+    known = {one.id for one in seen}
+    for one in seen:
+        organ = ontology.get(one.id)
+        if organ.kind != "organ" or organ.part_of is not None:
+            continue
+        for kind, lesion in ontology.lesion_types.items():
+            ident = ontology.lesion_id(kind, organ.id)
+            if ident not in known and lesion.organ in {None, organ.base}:
+                yield AddableOut(id=ident, name=target_name(ident), organ=one.name)
 
 
 def values_of(labels: LabelSet, layer: int) -> tuple[int, ...]:

@@ -75,3 +75,29 @@ def test_a_rejected_component_makes_the_run_conclude_anew(page: Driver, shots: P
     # The labels that came with the scan are as they were, and so is another conversation's answer.
     page.at("new-conversation").click()
     assert "metastases is 2" in page.ask("How many liver metastases are there?").inner_text()
+
+
+def test_a_lesion_that_no_mask_shows_is_added_at_the_crosshair(page: Driver, shots: Path | None) -> None:
+    page.go()
+    page.open_scan("second/ct.nii.gz")
+    turn = page.ask("How many liver metastases are there?")
+    assert "No liver metastas" in turn.get_by_test_id("answer").inner_text()
+    run = turn.get_attribute("data-run")
+    _wrong(turn)
+    page.at("reviewer").fill("Dr Ada Example")
+    page.at("kind-correct").check()
+    page.at("edit-structure").select_option("liver_metastasis")
+    masks = httpx.get(f"{page.base}/api/runs/{run}/masks").json()
+    liver = next(one for one in masks["structures"] if one["id"] == "liver")["centre_mm"]
+    page.at("mask-liver").locator("xpath=ancestor::details").evaluate("group => { group.open = true; }")
+    page.page.get_by_role("button", name="Go to liver", exact=True).click()
+    page.until(lambda: page.viewer()["mm"] == pytest.approx(liver, abs=5.0), "the crosshair is in the liver")
+    page.at("edit-add").click()
+    page.at("edit-preview").click()
+    page.until(lambda: "1 ·" in page.at("changes").inner_text(), "the change is told in numbers")
+    assert "0 ·" in page.at("changes").inner_text()
+    page.keep(shots, "added")
+    page.at("reason").fill("Seen in the arterial phase.")
+    page.at("submit-review").click()
+    page.until(lambda: "metastases is 1" in turn.get_by_test_id("answer").first.inner_text(), "it concludes anew")
+    assert "corrected by Dr Ada Example" in turn.inner_text()

@@ -29,7 +29,9 @@ export class Edits extends EventTarget {
     this.select = h(
       "select",
       { "aria-label": "Structure", data: { testid: "edit-structure" } },
-      structures.map((one) => h("option", { value: one.id, selected: one.id === first }, one.name)),
+      structures.length > 0 &&
+        h("optgroup", { label: "In the masks" }, structures.map((one) => h("option", { value: one.id, selected: one.id === first }, one.name))),
+      addable(viewer.masks.addable),
     );
     this.select.addEventListener("change", () => this.#list());
     this.reach = h("input", {
@@ -92,7 +94,7 @@ export class Edits extends EventTarget {
     if (!this.viewer.mm || !this.select.value) return;
     const edit = { kind, structure: this.select.value, point: [...this.viewer.mm] };
     if (kind === "add") edit.radius_mm = Number.isFinite(this.reach.valueAsNumber) ? this.reach.valueAsNumber : REACH;
-    this.#push(edit, this.viewer.masks.structure(edit.structure)?.name ?? edit.structure);
+    this.#push(edit, this.select.selectedOptions[0]?.textContent ?? edit.structure);
   }
 
   #push(edit, name) {
@@ -141,6 +143,18 @@ export class Edits extends EventTarget {
     this.viewer.removeEventListener("moved", this.moved);
     this.viewer.preview(null);
   }
+}
+
+/** Classes of lesions that have no voxel yet, by organ. */
+function addable(classes) {
+  const organs = [...new Set(classes.map((one) => one.organ))];
+  return organs.map((organ) =>
+    h(
+      "optgroup",
+      { label: `New in the ${organ}` },
+      classes.filter((one) => one.organ === organ).map((one) => h("option", { value: one.id }, one.name)),
+    ),
+  );
 }
 
 function table(changes) {

@@ -54,6 +54,11 @@ export class MaskSet extends EventTarget {
     return this.masks?.lesions ?? [];
   }
 
+  /** Classes of lesions that a reviewer may add to, though none has a voxel yet. */
+  get addable() {
+    return this.masks?.addable ?? [];
+  }
+
   get layers() {
     return this.masks?.layers ?? [];
   }
