@@ -29,6 +29,8 @@ from tools.segment.engine import EngineSettings
 from tools.segment.isolate import one_at_a_time
 from tools.segment.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 QUERIES = [ask("volume_ratio", "liver", "spleen"), ask("lesion_count", "liver_lesion")]
 
 

@@ -22,6 +22,8 @@ from tests.agent.loop_make import Asks, ask, settings_in, write_case
 from tests.retrieval.case_base_make import ENCODER, entry, vectors
 from tests.scan_make import refused
 
+pytestmark = pytest.mark.slow
+
 WORDS = {
     "How large is the liver?": [ask("volume", "liver")],
     "Is the stomach large?": [ask("volume", "stomach")],

@@ -28,6 +28,8 @@ from tools.segment.engine import EngineSettings
 from tools.segment.workshop import Workshop
 from tools.types import State
 
+pytestmark = pytest.mark.slow
+
 ORGANS = ("liver", "spleen", "kidney_left", "kidney_right", "stomach", "pancreas", "duodenum")
 VOLUME = "What is the volume of the spleen?"
 

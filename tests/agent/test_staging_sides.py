@@ -16,6 +16,8 @@ from tests.evidence_make import derive
 from tools.base import Case, CaseSettings
 from tools.types import Evidence, State
 
+pytestmark = pytest.mark.slow
+
 SIZE = (70, 40, 30)
 # Left is −x: the first half of the array.
 ORGANS = {"kidney": (np.s_[4:30, 4:36, 3:27], np.s_[40:66, 4:36, 3:27])}

@@ -26,6 +26,8 @@ from tools.segment.isolate import run_isolated, turn
 from tools.segment.workshop import Workshop, label_set
 from tools.volume import Scan
 
+pytestmark = pytest.mark.slow
+
 Steps = list[tuple[str, int, int]]
 
 
