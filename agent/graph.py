@@ -90,7 +90,8 @@ def build_graph(checkpointer: BaseCheckpointSaver[str]) -> CompiledStateGraph[Ru
     graph.add_edge("reason", "criticise")
     graph.add_node("report", unless_stopped(report))
     graph.add_conditional_edges("criticise", after_critic)
-    graph.add_node("review", unless_stopped(review))
+    # What waits for a person has its report: a wish to stop that comes so late must not call it cancelled.
+    graph.add_node("review", review)
     graph.add_conditional_edges("report", after_report)
     graph.add_conditional_edges("review", after_review)
     return graph.compile(checkpointer=checkpointer)

@@ -62,11 +62,14 @@ class ReviewRow:
 def marks(report: Report) -> dict[str | None, list[Mark]]:
     """Id of a claim, "pathology", or None for the whole → the marks that stand beside it.
 
-    After a correction a claim has its mark again only where it says the same as when it was spoken of.
+    After a correction a claim has its mark again only where it says the same as when it was spoken of; the report as a
+    whole is another one.
     """
     found: dict[str | None, list[Mark]] = {}
+    corrected = max((one.number for one in report.reviews if one.kind == "correct"), default=0)
     for one in report.reviews:
-        if one.kind != "correct" and said_of(report, one.about) == one.machine:
+        same = one.number > corrected if one.about is None else said_of(report, one.about) == one.machine
+        if one.kind != "correct" and same:
             mark = Mark(one.kind, f"{_DONE[one.kind]} by {one.reviewer}", _told(one))
             found.setdefault(one.about, []).append(mark)
     return found

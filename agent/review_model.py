@@ -125,7 +125,7 @@ def said_of(report: Report, about: str | None) -> str | None:
         told = [report.answer.text] if report.answer else [one.text for one in (*report.impression, *report.findings)]
         return (" ".join(told) or _NO_CLAIM)[:_LONGEST]
     claims = {one.id: one.text for one in claims_of(report)}
-    return claims[about][:_LONGEST] if about in claims else _NO_PATHOLOGY if about == PATHOLOGY else None
+    return claims.get(about, _NO_PATHOLOGY if about == PATHOLOGY else None)
 
 
 def read_decision(data: Mapping[str, Any]) -> Decision:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
+from agent.errors import IntegrityError
 from agent.report_model import Report, Review
 from agent.review_run import kept_report_name
 from agent.runs import RunFolder
@@ -17,13 +19,30 @@ def earlier_report(state: RunState, folder: RunFolder) -> tuple[Report, dict[str
     """The report that was approved or overridden, with the person's words, and its pictures by file name.
 
     What the run concluded stands in it as it stood. None where the report is to be made: no review, or a correction.
+
+    Raises:
+        IntegrityError: that report or a picture of it is not what was written, or the checkpoint holds other reviews.
     """
-    if not state.reviews or state.reviews[-1].kind == "correct":
+    if not state.reviews:
         return None
-    path = folder.folder / kept_report_name(len(state.reviews) - 1)
-    before = Report.model_validate_json(path.read_bytes())
+    # The run may have been interrupted since the files were checked: what was changed must not be made anew.
+    written = artifacts(folder)
+    data = _read(folder, kept_report_name(len(state.reviews) - 1), written.get("report.json"))
+    before = Report.model_validate_json(data)
+    if before.reviews != state.reviews[:-1]:
+        raise IntegrityError(f"The checkpoint of run {folder.id} holds other reviews than its record; start it anew.")
+    if state.reviews[-1].kind == "correct":
+        return None
     made = before.model_copy(update={"reviews": state.reviews, "status": state.status})
-    return made, {one.path.rpartition("/")[2]: (folder.folder / one.path).read_bytes() for one in made.pictures}
+    return made, {one.path.rpartition("/")[2]: _read(folder, one.path, written.get(one.path)) for one in made.pictures}
+
+
+def _read(folder: RunFolder, name: str, digest: str | None) -> bytes:
+    path = folder.folder / name
+    data = path.read_bytes() if digest is not None and path.is_file() else None
+    if data is None or hashlib.sha256(data).hexdigest() != digest:
+        raise IntegrityError(f"The file {name} of run {folder.id} is not what was written; start the run anew.")
+    return data
 
 
 def kept(state: RunState, folder: RunFolder) -> dict[str, str]:

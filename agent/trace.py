@@ -94,13 +94,17 @@ class TraceWriter:
 
         Raises:
             UsageError: there is a trace already, or none to resume, or another process is writing it, or it
-                belongs to another run or to one that is finished.
+                belongs to another run or to one that is finished, or it cannot be written.
             IntegrityError: the chain to be resumed is broken; names the event.
         """
         if resume and not path.is_file():
             raise UsageError(f"There is no trace at {path} to resume; start the run without --resume.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            why = error.strerror or error
+            raise UsageError(f"The trace {path} cannot be written ({why}); make its folder writable.") from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from agent.errors import UsageError
 from tools.base import Case
 from tools.correct_grow import grow
-from tools.correct_layers import cleared, from_maps, laid_over, taken_in
+from tools.correct_layers import cleared, from_maps, laid_over, renamed, taken_in
 from tools.correct_model import Amount, Change, Edit
 from tools.correct_place import component_at, within
-from tools.masks import connected
+from tools.masks import common_voxels, connected
 from tools.ontology import load_ontology
 from tools.structure_parts import holds
 from tools.volume import LabelSet, Region
@@ -66,7 +66,7 @@ def correct(case: Case, edits: Sequence[Edit]) -> Corrected:
         counts[edit.kind] += 1
         notes.setdefault(edit.structure, []).extend([note] if note else [])
     source = labels.source if BY_A_PERSON in labels.source else f"{labels.source}; {BY_A_PERSON}"
-    labels = replace(labels, source=source, reviewed=labels.reviewed | tally.keys())
+    labels = renamed(labels, source=source, reviewed=labels.reviewed | tally.keys())
     changes = tuple(_change(before, labels, name, counts, notes[name]) for name, counts in tally.items())
     return Corrected(labels=labels, changes=changes)
 
@@ -82,11 +82,16 @@ def amount(labels: LabelSet, structure: str) -> Amount:
 
 def _remove(case: Case, labels: LabelSet, edit: Edit) -> tuple[LabelSet, str]:
     part = _component(labels, edit)
-    host, given = _host(labels, edit.structure, part), from_maps(labels, edit.structure, part)
+    hosts, given = _hosts(labels, edit.structure, part), from_maps(labels, edit.structure, part)
+    drawn = edit.structure in labels.drawn
     labels = cleared(labels, edit.structure, part)
-    if host is not None:
+    if drawn and _region(labels, edit.structure) is None:
+        # Nothing looked for it before a person added it: without that it is not absent but not assessed again.
+        entries = {name: keys for name, keys in labels.entries.items() if name != edit.structure}
+        labels = renamed(labels, entries=entries, estimated=labels.estimated - {edit.structure})
+    for host in hosts:
         labels = taken_in(labels, host, given)
-    return labels, ""
+    return labels, _still_shown(labels, edit.structure, part)
 
 
 def _keep(case: Case, labels: LabelSet, edit: Edit) -> tuple[LabelSet, str]:
@@ -96,10 +101,24 @@ def _keep(case: Case, labels: LabelSet, edit: Edit) -> tuple[LabelSet, str]:
 
 def _add(case: Case, labels: LabelSet, edit: Edit) -> tuple[LabelSet, str]:
     grown = grow(case, edit)
-    labels = laid_over(labels, edit.structure, grown.region)
+    grown_over = laid_over(labels, edit.structure, grown.region)
+    joined = amount(grown_over, edit.structure).lesions <= amount(labels, edit.structure).lesions
+    notes = [grown.note, "what was added counts as one with what it touches"] if joined else [grown.note]
     unseen = {name: why for name, why in labels.unseen.items() if name != edit.structure}
     # A region that grew by itself is no surer than one that an engine drew: of neither a bound is certain.
-    return replace(labels, unseen=unseen, estimated=labels.estimated | {edit.structure}), grown.note
+    estimated = labels.estimated | {edit.structure}
+    return renamed(grown_over, unseen=unseen, estimated=estimated), "; ".join(note for note in notes if note)
+
+
+def _still_shown(labels: LabelSet, structure: str, part: Region) -> str:
+    """Which masks of other lesions have voxels of what was removed, as a clause: it still counts as theirs."""
+    ontology = load_ontology()
+    named = []
+    for name, keys in labels.entries.items():
+        mask = labels.region(keys) if name != structure and ontology.get(name).kind == "lesion" else None
+        if mask is not None and common_voxels(mask, part):
+            named.append(ontology.get(name).name)
+    return f"what was removed is still shown as {', '.join(sorted(named))}" if named else ""
 
 
 _STEPS = {"remove": _remove, "keep": _keep, "add": _add}
@@ -120,15 +139,15 @@ def _region(labels: LabelSet, structure: str) -> Region | None:
     return labels.region(labels.entries.get(structure, ()))
 
 
-def _host(labels: LabelSet, structure: str, part: Region) -> str | None:
-    """The organ's entry that most of the voxels around a lesion belong to, the organ's other lesions left aside."""
+def _hosts(labels: LabelSet, structure: str, part: Region) -> list[str]:
+    """The entries of an organ, its parts and wholes, that most of the voxels around a lesion belong to."""
     ontology = load_ontology()
     organ = ontology.get(structure).organ
     if organ is None:
-        return None
+        return []
     box, shell = _shell(part, labels.grid.shape)
     total = int(np.count_nonzero(shell))
-    best: tuple[int, str] | None = None
+    found = []
     for name in sorted(labels.entries):
         one = ontology.get(name)
         if one.kind == "lesion" or not (holds(organ, name, ontology) or holds(name, organ, ontology)):
@@ -136,10 +155,9 @@ def _host(labels: LabelSet, structure: str, part: Region) -> str | None:
         mask = _region(labels, name)
         if mask is None:
             continue
-        count = int(np.count_nonzero(within(mask, box) & shell))
-        if best is None or count > best[0]:
-            best = (count, name)
-    return best[1] if best is not None and best[0] > _MOSTLY * total else None
+        if np.count_nonzero(within(mask, box) & shell) > _MOSTLY * total:
+            found.append(name)
+    return found
 
 
 def _shell(part: Region, shape: tuple[int, int, int]) -> tuple[tuple[slice, slice, slice], NDArray[np.bool_]]:

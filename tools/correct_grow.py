@@ -3,7 +3,8 @@
 The rule, which is deterministic and knows nothing of lesion types: HU are smoothed by a Gaussian of 1 mm within the
 place that the lesion may lie in. The seed is the median within 1.5 mm of the point (of its own voxel, where voxels are
 larger), the surroundings are the median of the organ without its known lesions within 1.25 times the radius of the
-point; where the organ's mask is not known, of all within that distance and beyond the radius. A voxel belongs to the
+point; where the organ's mask is not known, of all within that distance and beyond the radius that no other organ's
+mask holds, where the lesion cannot lie either. A voxel belongs to the
 lesion if its HU is nearer to the seed than to the surroundings, and not farther beyond the seed than those are on this
 side of it (or 30 HU, if that is more); if it lies within the radius and in the organ (with its lesions, and with holes
 that nothing fills); and if such voxels connect it to the point by their faces.
@@ -24,6 +25,7 @@ from tools.correct_model import Edit
 from tools.correct_place import voxel_at, within
 from tools.masks import cropped
 from tools.ontology import load_ontology
+from tools.structure_parts import holds
 from tools.structures import region
 from tools.volume import Box, Grid, LabelSet, Region
 
@@ -35,6 +37,7 @@ _FEWEST = 8
 _FULL = 0.98
 _LOW_CONTRAST_HU = 10.0
 _BEYOND_HU = 30.0
+_SOLID = frozenset({"organ", "bone", "muscle", "vessel"})
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,13 @@ def grow(case: Case, edit: Edit) -> Grown:
         organ = ontology.get(str(lesion.organ)).name
         if not inside[_inner(at, box)]:
             raise UsageError(f"the point lies outside of the mask of the {organ}; choose one within it.")
+    elif labels is not None and lesion.organ is not None:
+        others = _elsewhere(labels, lesion.organ, box)
+        taken = next((name for name, mask in others.items() if mask[_inner(at, box)]), None)
+        if taken is not None:
+            raise UsageError(f"the point lies in the mask of the {ontology.get(taken).name}; choose one outside of it.")
+        for mask in others.values():
+            inside &= ~mask
     here = labels.region(labels.entries.get(edit.structure, ())) if labels is not None else None
     own = within(here, box) if here is not None else np.zeros(hu.shape, np.bool_)
     if own[_inner(at, box)]:
@@ -182,6 +192,18 @@ def _place(labels: LabelSet, organ: Region, box: Box) -> NDArray[np.bool_]:
         for number, layer in enumerate(labels.layers):
             holes &= ~np.isin(layer[box], [value for one, value in used if one == number])
     return within(organ, box) | holes
+
+
+def _elsewhere(labels: LabelSet, organ: str, box: Box) -> dict[str, NDArray[np.bool_]]:
+    """What other structures than an organ show within a box, by canonical id; the body and findings hold anything."""
+    ontology = load_ontology()
+    found = {}
+    for name, keys in labels.entries.items():
+        other = ontology.get(name).kind in _SOLID and not (holds(organ, name, ontology) or holds(name, organ, ontology))
+        mask = labels.region(keys) if other else None
+        if mask is not None and (here := within(mask, box)).any():
+            found[name] = here
+    return found
 
 
 def _lesions(case: Case, box: Box) -> NDArray[np.bool_]:

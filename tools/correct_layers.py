@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from agent.errors import UsageError
 from tools.correct_place import within
+from tools.masks import common_voxels, cropped
 from tools.segment.merge import MAX_LAYERS
-from tools.volume import LabelSet, Region
+from tools.volume import ADDED, Box, LabelSet, Region
 
 Key = tuple[int, int]
-ADDED = "added by a person"
-"""Name of a label that no map gave."""
 _LARGEST = np.iinfo(np.uint16).max
 
 
@@ -38,11 +37,12 @@ def cleared(labels: LabelSet, structure: str, part: Region) -> LabelSet:
         if others:
             # The part stays theirs under a value of its own.
             new = _free_value(layers[layer], entries, names, layer)
-            names[layer, new] = names.get(key, ADDED)
+            names |= {(layer, new): names[key]} if key in names else {}
             for name in others:
                 entries[name] = (*entries[name], (layer, new))
         layers[layer] = _written(layers[layer], part.box, own, new)
-    return replace(labels, layers=tuple(layers), entries=entries, raw_names=names)
+    made = replace(labels, layers=tuple(layers), entries=entries, raw_names=names)
+    return _boxed(labels, made, part.box)
 
 
 def laid_over(labels: LabelSet, structure: str, part: Region, *, added: bool = True) -> LabelSet:
@@ -78,16 +78,21 @@ def laid_over(labels: LabelSet, structure: str, part: Region, *, added: bool = T
         entries[structure] = (*entries.get(structure, ()), key)
         names[key] = ADDED
     layers[key[0]] = _written(layers[key[0]], part.box, mask, key[1])
-    return replace(labels, layers=tuple(layers), entries=entries, raw_names=names)
+    made = replace(labels, layers=tuple(layers), entries=entries, raw_names=names)
+    return _boxed(labels, made, part.box)
 
 
 def taken_in(labels: LabelSet, organ: str, part: Region) -> LabelSet:
-    """Labels in which an organ has those voxels of a part that no structure has (any more)."""
-    free = part.mask.copy()
-    used = {key for keys in labels.entries.values() for key in keys}
-    for number, layer in enumerate(labels.layers):
-        values = [value for one, value in used if one == number]
-        free &= ~np.isin(layer[part.box], values)
+    """Labels in which an organ has those voxels of a part that no structure beside it has (any more).
+
+    What shares voxels with the organ elsewhere (its segments in a map of their own, the body) leaves it these as well.
+    """
+    own = labels.region(labels.entries[organ])
+    free = part.mask & ~within(own, part.box) if own is not None else part.mask.copy()
+    for name, keys in labels.entries.items():
+        other = labels.region(keys) if name != organ and _meets(labels, keys, part.box, free) else None
+        if other is not None and (own is None or not common_voxels(other, own)):
+            free &= ~within(other, part.box)
     if not free.any():
         return labels
     return laid_over(labels, organ, Region(box=part.box, mask=free), added=False)
@@ -100,6 +105,39 @@ def from_maps(labels: LabelSet, structure: str, part: Region) -> Region:
         if labels.raw_names.get((layer, value)) != ADDED:
             mask |= labels.layers[layer][part.box] == value
     return Region(box=part.box, mask=mask & part.mask)
+
+
+def renamed(labels: LabelSet, **changes: Any) -> LabelSet:
+    """`dataclasses.replace` for all but the layers; what is known of these stays known."""
+    return _boxed(labels, replace(labels, **changes), None)
+
+
+def _boxed(before: LabelSet, made: LabelSet, box: Box | None) -> LabelSet:
+    """New labels that know the boxes of all values: only those that changed, within a box, are looked for again.
+
+    To look through all layers takes most of the time of an edit.
+    """
+    boxes = dict(before.boxes)
+    for number, layer in enumerate(made.layers if box is not None else ()):
+        assert box is not None
+        old = before.layers[number] if number < len(before.layers) else np.zeros_like(layer)
+        changed = old[box] != layer[box]
+        for value in {*old[box][changed].tolist(), *layer[box][changed].tolist()} - {0}:
+            around = _hull(boxes.pop((number, value), box), box)
+            found = cropped(Region(box=around, mask=np.empty(0, np.bool_)), layer[around] == value)
+            if found is not None:
+                boxes[number, value] = found.box
+    vars(made)["boxes"] = boxes  # where its `cached_property` would put them
+    return made
+
+
+def _hull(one: Box, other: Box) -> Box:
+    i, j, k = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return i, j, k
+
+
+def _meets(labels: LabelSet, keys: tuple[Key, ...], box: Box, mask: NDArray[np.bool_]) -> bool:
+    return any(bool((labels.layers[layer][box][mask] == value).any()) for layer, value in keys)
 
 
 def _owners(entries: dict[str, tuple[Key, ...]], key: Key) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 DEFAULT_RADIUS_MM = 15.0
 MOST_EDITS = 50
 
-Point = tuple[float, float, float]
+_Millimetres = Annotated[float, Field(ge=-1e5, le=1e5)]
+Point = tuple[_Millimetres, _Millimetres, _Millimetres]
 """World mm, RAS+."""
 
 

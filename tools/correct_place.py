@@ -38,11 +38,17 @@ def component_at(mask: Region, grid: Grid, point: Point) -> Region | None:
     """
     parts = connected(mask)
     at = voxel_at(grid, point)
+    here = next((part for part in parts if at is not None and _holds(part, at)), None)
+    if here is not None:
+        return here
     best: tuple[tuple[float, ...], Region] | None = None
+    box = _reach(grid, point)
     for part in parts:
-        if at is not None and _holds(part, at):
-            return part
-        centres = grid.world(voxels_of(part))
+        # A mask of the whole body has more voxels than there is room for their coordinates.
+        close = within(part, box)
+        if not close.any():
+            continue
+        centres = grid.world(voxels_of(Region(box=box, mask=close)))
         gaps = np.linalg.norm(centres - np.asarray(point), axis=1)
         nearest = float(gaps.min())
         if nearest > REACH_MM:
@@ -65,6 +71,18 @@ def within(region: Region, box: Box) -> NDArray[np.bool_]:
         there = tuple(slice(a - s.start, b - s.start) for a, b, s in zip(low, high, region.box, strict=True))
         found[here] = region.mask[there]
     return found
+
+
+def _reach(grid: Grid, point: Point) -> Box:
+    """The voxels whose centres may lie within `REACH_MM` of a point; empty along an axis where there are none."""
+    inverse = np.linalg.inv(grid.affine)
+    middle = (inverse @ np.array([*point, 1.0]))[:3]
+    # The rows of the inverse are the normals of the slices; their lengths, voxels for each mm along them.
+    steps = np.linalg.norm(inverse[:3, :3], axis=1) * REACH_MM + 1
+    low = [max(0, int(np.floor(one))) for one in middle - steps]
+    high = [min(length, int(np.ceil(one)) + 1) for one, length in zip(middle + steps, grid.shape, strict=True)]
+    i, j, k = (slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
+    return i, j, k
 
 
 def _holds(part: Region, at: tuple[int, int, int]) -> bool:

@@ -22,9 +22,11 @@ def label_checks(case: Case, make: Maker) -> list[Evidence]:
     if case.labels is None:
         reason = "no label map or segmentation was given"
         return [make("labels", "scan", state=State.NOT_ASSESSED, reason=reason, method=method)]
+    # What a person added where nothing had looked denies nothing.
+    declared = sorted(case.labels.entries.keys() - case.labels.drawn)
     return [
         make(
             "labels", "scan", state=State.MEASURED, value=case.labels.source, method=method,
-            details={"notes": list(case.labels.notes), "declared": sorted(case.labels.entries)},
+            details={"notes": list(case.labels.notes), "declared": declared},
         )
     ]  # fmt: skip

@@ -27,7 +27,7 @@ class Look:
         cut: what cuts it off ("superior", …, "the edge of the reconstruction"); empty where it is whole.
         missing: names of parts that no label covers.
         none_found: whether classes of it were looked for and none of them has voxels, though it need not be absent.
-        narrow: for a lesion that is there, a clause where only more special types were looked for.
+        narrow: for a lesion that is there, a clause where only more special types, or none, were looked for.
     """
 
     state: State
@@ -77,6 +77,8 @@ def look(case: Case, structure: str, *, with_lesions: bool = False) -> Look:
     if resolved.narrower_declared and not resolved.exact_or_broader_declared:
         kinds = ", ".join(dict.fromkeys(ontology.get(name).name for name in resolved.narrower_declared))
         narrow = f"other kinds than these were not looked for: {kinds}"
+    elif resolved.drawn and not resolved.exact_or_broader_declared:
+        narrow = "nothing looked for others than those that a person added"
     return Look(State.MEASURED, None, mask, cut_by(case, mask), missing, narrow=narrow)
 
 

@@ -63,6 +63,8 @@ class Resolved:
         undivided: classes of both sides together with voxels whose side cannot be told.
         unlocated: lesion classes without an organ that have voxels; they never answer for an organ.
         looked_in: for a lesion without an organ, the organs whose lesions were looked for.
+        drawn: for a lesion, classes of it that a person added and nothing looked for: they show what is there, and
+            never that there is no more.
     """
 
     structure: str
@@ -78,6 +80,7 @@ class Resolved:
     undivided: tuple[str, ...] = ()
     unlocated: tuple[str, ...] = ()
     looked_in: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
 
     @property
     def standing(self) -> Standing:
@@ -201,7 +204,7 @@ def _lesion(labels: LabelSet, asked: Structure, ontology: Ontology) -> Resolved:
     broad_shared, broad_undivided = _divided(labels, organ, broad_whole, ontology)
     broader = [one for one in broad_in if filled(labels, one)]
     broader += [one for one in broad_shared if share_of_part(labels, one, organ)]
-    able_in, able_whole = _places(organ, general, ontology)
+    able_in, able_whole = _places(organ, [one for one in general if one.id not in labels.drawn], ontology)
     able = able_in + able_whole
     missing = () if able_whole or not able else _uncovered(organ, able_in, ontology)
     return Resolved(
@@ -213,10 +216,11 @@ def _lesion(labels: LabelSet, asked: Structure, ontology: Ontology) -> Resolved:
         found=found,
         missing_parts=tuple(ontology.lesion_id(kind, part) for part in missing),
         exact_or_broader_declared=able,
-        narrower_declared=tuple(one for one in inside + whole if one not in able),
+        narrower_declared=tuple(one for one in inside + whole if one not in able and one not in labels.drawn),
         broader_found=unexplained(labels, (*broader, *broad_undivided), kind, declared, ontology),
         undivided=undivided,
         unlocated=tuple(one.id for one in declared if one.organ is None and filled(labels, one.id)),
+        drawn=tuple(one for one in inside + whole if one in labels.drawn),
     )
 
 
@@ -237,19 +241,21 @@ def _anywhere(
     ontology = load_ontology()
     classes = tuple(one.id for one in same)
     broader = [one for one in general if one.lesion_type != asked.lesion_type]
+    able = [one for one in general if one.id not in labels.drawn]
     return Resolved(
         structure=asked.id,
         keys=_keys(labels, classes),
         classes=classes,
-        looked=bool(general),
+        looked=bool(able),
         found=_any_filled(labels, classes),
-        exact_or_broader_declared=tuple(one.id for one in general),
-        narrower_declared=tuple(one.id for one in same if one not in general),
+        exact_or_broader_declared=tuple(one.id for one in able),
+        narrower_declared=tuple(one.id for one in same if one not in general and one.id not in labels.drawn),
         broader_found=unexplained(
             labels, [one.id for one in broader if filled(labels, one.id)], asked.lesion_type or "", declared, ontology
         ),
         unlocated=tuple(one.id for one in same if one.organ is None and filled(labels, one.id)),
-        looked_in=tuple(sorted({one.organ for one in general if one.organ})),
+        looked_in=tuple(sorted({one.organ for one in able if one.organ})),
+        drawn=tuple(one.id for one in same if one.id in labels.drawn),
     )
 
 

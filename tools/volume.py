@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from tools.person import Person
 
 FloatArray = NDArray[np.float64]
+ADDED = "added by a person"
+"""Name of a label that no map gave."""
 SYNTHETIC_MARK = "synthetic CT"
 """How the description of a NIfTI header begins where no patient was scanned; DICOM has Synthetic Data (0008,001C)."""
 Box = tuple[slice, slice, slice]
@@ -191,6 +193,12 @@ class LabelSet:
         Threads that work out the same thing at once both store the same result.
         """
         return {}
+
+    @cached_property
+    def drawn(self) -> frozenset[str]:
+        """Canonical ids of the structures that a person added and no map has: nothing looked for more of them."""
+        by_name = ((name, [self.raw_names.get(key) for key in keys]) for name, keys in self.entries.items())
+        return frozenset(name for name, given in by_name if given and set(given) == {ADDED})
 
     @cached_property
     def boxes(self) -> dict[tuple[int, int], Box]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.checkpoints import checkpoints, run_config
 from agent.engine import Engine
 from agent.errors import Cancelled, IntegrityError, UsageError
+from agent.graph import build_graph
 from agent.report_model import Report
-from agent.review_model import Decision, claims_of
-from agent.runs import Runs
+from agent.report_reviews import marks
+from agent.review_model import Decision, claims_of, said_of
+from agent.runs import RunFolder, Runs
 from agent.trace import TraceWriter, read_events, verify
 from agent.trace_schema import Event
 from agent.trace_view import summary
@@ -312,3 +317,58 @@ def test_an_unattended_run_says_nothing_of_persons(case: Case, tmp_path: Path) -
         [(one.kind, one.data.get("tool")) for one in events(each) if "tool" not in one.kind] for each in (run, other)
     ]
     assert kinds[0] == kinds[1]
+
+
+@pytest.mark.parametrize("last", ["report", "run.end"])
+def test_a_wish_to_stop_that_comes_after_the_report_does_not_cancel_it(case: Case, tmp_path: Path, last: str) -> None:
+    run, stop = asked(case, tmp_path), threading.Event()
+
+    def watch(event: Event) -> None:
+        if event.kind == last:
+            stop.set()
+
+    made, _ = engine(tmp_path, stop=stop, watch=watch).review(case, run, APPROVE)
+    assert len(made.reviews) == 1 and Runs(tmp_path / "home").latest(1)[0].status == made.status
+    assert [one.kind for one in events(run)].count("review") == 1
+
+
+def test_a_review_that_is_cancelled_at_once_goes_on(case: Case, tmp_path: Path) -> None:
+    run, stop = asked(case, tmp_path), threading.Event()
+
+    def watch(event: Event) -> None:
+        if event.kind == "review":
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        engine(tmp_path, stop=stop, watch=watch).review(case, run, OVERRIDE)
+    kept = run / "report.0.json"
+    was = kept.read_bytes()
+    kept.write_bytes(was.replace(b"768.3", b"700.0"))
+    with pytest.raises(IntegrityError, match=r"^The file report\.0\.json of run .* is not what was written; .*\."):
+        engine(tmp_path).review(case, run, OVERRIDE)
+    kept.write_bytes(was)
+    made, _ = engine(tmp_path).review(case, run, OVERRIDE)
+    assert len(made.reviews) == 1 and verify(run / "trace.jsonl").ok
+
+
+@pytest.mark.parametrize("decision", [APPROVE, correction(edit("remove", LARGE))])
+def test_reviews_that_only_the_checkpoint_knows_are_refused(case: Case, tmp_path: Path, decision: Decision) -> None:
+    run = asked(case, tmp_path)
+    made, _ = engine(tmp_path).review(case, run, OVERRIDE)
+    forged = [one.model_copy(update={"says": "It is 9 cm³."}) for one in made.reviews]
+    with closing(sqlite3.connect(run / "checkpoint.sqlite", check_same_thread=False)) as connection:
+        config = run_config(RunFolder(id=made.run_id, folder=run), settings_in(tmp_path))
+        build_graph(checkpoints(connection)).update_state(config, {"reviews": forged}, as_node="report")
+    with pytest.raises(IntegrityError, match="holds other reviews than its record"):
+        engine(tmp_path).review(case, run, decision)
+
+
+def test_a_corrected_report_is_not_the_one_that_was_approved(case: Case, tmp_path: Path) -> None:
+    run = asked(case, tmp_path)
+    made, _ = engine(tmp_path).review(case, run, APPROVE)
+    assert [one.lead for one in marks(made)[None]] == ["Approved by Dr. Poe"]
+    # All that the report says as a whole is still the same: the kidney was not asked about.
+    made, _ = engine(tmp_path).review(case, run, correction(edit("keep", SMALL)))
+    assert None not in marks(made) and said_of(made, None) == made.reviews[0].machine
+    made, _ = engine(tmp_path).review(case, run, APPROVE)
+    assert len(marks(made)[None]) == 1

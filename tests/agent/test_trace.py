@@ -229,3 +229,9 @@ def test_a_line_that_the_disk_refuses_leaves_no_half(tmp_path: Path, monkeypatch
         monkeypatch.undo()
         trace.finish("failed", {})
     assert verify(path).ok
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"^The trace .* cannot be written \(.*\); make its folder writable\.$"):
+        TraceWriter.open(tmp_path / "file" / "trace.jsonl", "run")

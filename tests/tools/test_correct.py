@@ -17,6 +17,8 @@ from tests.label_make import scan_of, voxels
 from tools.base import Case
 from tools.correct import correct
 from tools.correct_model import Edit, Point
+from tools.look import look
+from tools.structures import Standing, region, resolve
 from tools.volume import LabelSet, to_canonical
 
 SIZE = (30, 26, 20)
@@ -214,6 +216,7 @@ def test_no_other_structure_loses_a_voxel(world: tuple[Case, list[Edit]]) -> Non
                 assert not (new & ~old).any() and (old & ~new).any()
             else:
                 assert np.array_equal(old, new)
+        assert made.labels.boxes == replace(made.labels).boxes
         case = replace(case, labels=made.labels)
 
 
@@ -229,7 +232,87 @@ def test_removing_what_was_added_gives_the_old_masks(world: tuple[Case, list[Edi
     except UsageError:
         return
     made = correct(replace(case, labels=added), [Edit(kind="remove", structure=name, point=point)]).labels
-    assert voxels(added, name).any() and not voxels(made, name).any()
+    assert voxels(added, name).any() and name not in made.entries
     for other in before.entries:
         assert np.array_equal(voxels(added, other), voxels(before, other)), other
         assert np.array_equal(voxels(made, other), voxels(before, other)), other
+
+
+@pytest.mark.parametrize("other", ["body", "liver_segment_5"])
+def test_a_mask_around_or_within_the_organ_does_not_keep_its_voxels_from_it(other: str) -> None:
+    case = _case()
+    labels = case.labels
+    assert labels is not None
+    around = np.zeros(SIZE, np.uint8)
+    around[(np.s_[1:28, 1:24, 1:19]) if other == "body" else LIVER] = 1
+    layers, entries = (*labels.layers, around), {**labels.entries, other: ((len(labels.layers), 1),)}
+    both = replace(case, labels=replace(labels, layers=layers, entries=entries))
+    whole = region(both.labels or labels, "liver", with_lesions=True)
+    made = _one(both, "remove", "liver_lesion", IN_SECOND)
+    after = region(made, "liver", with_lesions=True)
+    assert whole is not None and after is not None and after.voxels == whole.voxels
+    assert int(voxels(made, "liver").sum()) == int(_of(case, "liver").sum()) + 5 * 4 * 5
+    assert np.array_equal(voxels(made, other), around == 1)
+
+
+def test_a_hole_in_a_segment_of_a_second_map_is_filled_too() -> None:
+    case = _case()
+    labels = case.labels
+    assert labels is not None
+    segments = np.zeros(SIZE, np.uint8)
+    segments[LIVER] = 1
+    segments[TWO[1]] = 0
+    layers, entries = (*labels.layers, segments), {**labels.entries, "liver_segment_5": ((len(labels.layers), 1),)}
+    both = replace(case, labels=replace(labels, layers=layers, entries=entries))
+    made = _one(both, "remove", "liver_lesion", IN_SECOND)
+    for name in ("liver", "liver_segment_5"):
+        assert voxels(made, name)[TWO[1]].all(), name
+
+
+def test_what_only_a_person_added_was_not_looked_for() -> None:
+    boxes = {"kidney_left": np.s_[3:9, 3:20, 2:18], "kidney_right": np.s_[16:26, 3:22, 2:18]}
+    case = boxes_case(SIZE, boxes, hu={"kidney_left": 150, "kidney_right": 150})
+    case.scan.hu[19:23, 10:14, 8:12] = 20
+    added = _edit(case, "add", "kidney_lesion", (21, 12, 10))
+    made = correct(case, [added]).labels
+    found = {name: resolve(made, name).standing for name in ("lesion", "kidney_lesion_left", "kidney_rcc_left")}
+    assert found == {
+        "lesion": Standing.PRESENT, "kidney_lesion_left": Standing.NOT_LOOKED, "kidney_rcc_left": Standing.NOT_LOOKED,
+    }  # fmt: skip
+    seen = look(replace(case, labels=made), "kidney_lesion")
+    assert seen.narrow == "nothing looked for others than those that a person added"
+    undone = correct(case, [added, _edit(case, "remove", "kidney_lesion", (21, 12, 10))]).labels
+    assert resolve(undone, "kidney_lesion").standing is Standing.NOT_LOOKED
+    assert "kidney_lesion" not in undone.entries and "kidney_lesion" not in undone.estimated
+
+
+def test_an_empty_class_of_a_map_stays_looked_for() -> None:
+    case = _case()
+    labels = case.labels
+    assert labels is not None
+    case = replace(case, labels=replace(labels, entries={"liver": ((0, 1),), "liver_lesion": ((0, 99),)}))
+    edits = [_edit(case, kind, "liver_lesion", IN_FIRST) for kind in ("add", "remove")]
+    assert resolve(correct(case, edits).labels, "liver_lesion").standing is Standing.ABSENT
+    assert not correct(case, edits[:1]).labels.drawn
+
+
+def test_a_lesion_that_another_mask_still_shows_is_told() -> None:
+    case = _case()
+    labels = case.labels
+    assert labels is not None
+    shared = replace(
+        case, labels=replace(labels, entries={**labels.entries, "liver_cyst": labels.entries["liver_lesion"]})
+    )
+    made = correct(shared, [_edit(case, "remove", "liver_lesion", IN_FIRST)])
+    assert made.changes[0].note == "what was removed is still shown as liver cyst"
+    made = correct(shared, [_edit(case, "remove", name, IN_FIRST) for name in ("liver_lesion", "liver_cyst")])
+    assert made.changes[1].note == ""
+
+
+def test_a_lesion_that_grows_into_another_one_is_told() -> None:
+    case = _case()
+    case.scan.hu[10:14, 6:10, 5:9] = 40
+    made = correct(case, [_edit(case, "add", "liver_lesion", (12, 8, 7))])
+    (change,) = made.changes
+    assert change.before.lesions == change.after.lesions == 2 and change.added == 1
+    assert change.note == "what was added counts as one with what it touches"

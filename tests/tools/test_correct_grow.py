@@ -162,3 +162,14 @@ def _point(case: Case, index: tuple[float, float, float]) -> Point:
 
 def _added(case: Case, structure: str, index: tuple[int, int, int], *, radius: float = 15.0) -> Corrected:
     return correct(case, [Edit(kind="add", structure=structure, point=_point(case, index), radius_mm=radius)])
+
+
+def test_where_the_organ_is_not_known_other_organs_bound_the_lesion() -> None:
+    boxes = {"body": np.s_[1:28, 1:24, 1:19], "spleen": np.s_[16:26, 3:22, 2:18]}
+    case = boxes_case((30, 26, 20), boxes, hu={"spleen": 60, "body": 0})
+    case.scan.hu[8:18, 8:14, 6:12] = 60
+    made = correct(case, [Edit(kind="add", structure="liver_lesion", point=_point(case, (12, 11, 9)))])
+    assert voxels(made.labels, "liver_lesion")[8:16, 8:14, 6:12].sum() > 200
+    assert not (voxels(made.labels, "liver_lesion") & voxels(made.labels, "spleen")).any()
+    with pytest.raises(UsageError, match="the point lies in the mask of the spleen; choose one outside of it"):
+        correct(case, [Edit(kind="add", structure="liver_lesion", point=_point(case, (20, 11, 9)))])
