@@ -25,9 +25,11 @@ from agent.trace_schema import Event
 from agent.trace_view import summary
 from tests.agent.loop_make import AFFINE, Asks, Says, ask, make_case, settings_in
 from tests.agent.test_gate_conflict import dense
+from tools.array_store import ArrayStore
 from tools.base import Case
 from tools.correct import correct
 from tools.correct_model import Edit
+from tools.kept_labels import keep_labels
 from tools.volume import LabelSet
 
 QUERIES = [ask("volume", "liver"), ask("lesion_count", "liver_lesion"), ask("slice_thickness")]
@@ -295,6 +297,23 @@ def test_masks_that_are_gone_from_the_cache_are_told(case: Case, tmp_path: Path)
         path.unlink()
     with pytest.raises(UsageError, match="not in the cache any more"):
         engine(tmp_path).case_of(case, run)
+
+
+def test_masks_that_were_exchanged_in_the_cache_are_not_taken_in(case: Case, tmp_path: Path) -> None:
+    run, stop, begun = asked(case, tmp_path), threading.Event(), []
+
+    def watch(event: Event) -> None:
+        if event.kind == "review":
+            begun.append(str(event.data["labels"]))
+            stop.set()
+
+    decision = correction(edit("remove", LARGE))
+    with pytest.raises(Cancelled):
+        engine(tmp_path, stop=stop, watch=watch).review(case, run, decision)
+    assert case.labels is not None
+    keep_labels(ArrayStore(tmp_path / "cache"), begun[0], case.labels)
+    with pytest.raises(IntegrityError, match="masks in the cache are not those"):
+        engine(tmp_path).review(case, run, decision)
 
 
 def test_a_run_without_its_checkpoint_says_so(case: Case, tmp_path: Path) -> None:
