@@ -14,7 +14,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from agent.errors import UsageError
+from agent.errors import IntegrityError, UsageError
 from agent.executor import run_task
 from agent.services import Services
 from agent.state import FAILURE, RunState, Task
@@ -68,12 +68,15 @@ def looked(case: Case, key: str, arrays: ArrayStore) -> Case:
 
     Raises:
         UsageError: the masks are not in the store any more.
+        IntegrityError: others were put in their place.
     """
     labels = kept_labels(arrays, key, case.scan.grid)
     if labels is None:
         raise UsageError(
             "The masks that this run was made with are not in the cache any more, so it cannot go on: start it anew."
         )
+    if key not in {address(how, case.scan.digest, labels) for how in ("looked", "corrected")}:
+        raise IntegrityError("The masks in the cache are not those that this run was made with: start it anew.")
     return replace(case, labels=labels)
 
 
