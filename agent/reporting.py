@@ -108,7 +108,8 @@ def build_report(state: RunState, folder: RunFolder) -> Report:
         not_assessed=not_assessed(state),
         limitations=limitations(state),
         reviews=state.reviews,
-        trace=str(folder.trace),
+        # What a server hands out names no folder of its machine, and is yet what the trace has the hash of.
+        trace=folder.trace.name if state.request.attended else str(folder.trace),
     )
 
 

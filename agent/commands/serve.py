@@ -84,18 +84,29 @@ def run(config: ServeConfig, engine: Engine) -> None:
     from agent.web.app import build_app, build_parts  # noqa: PLC0415
 
     with _listen(config) as listening:
-        app = build_app(build_parts(config, engine))
+        parts = build_parts(config, engine)
+        app = build_app(parts)
+
+        class Server(uvicorn.Server):
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                # Before the wait for what is open: a stream is open for as long as its run works.
+                parts.work.stop()
+                await super().shutdown(sockets)
+
         host, port = listening.getsockname()[:2]
         Console(stderr=True, highlight=False).print(
             f"TumorTrace answers at http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it). "
             "For research use only.",
             markup=False, soft_wrap=True,
         )  # fmt: skip
-        uvicorn.Server(
+        Server(
             uvicorn.Config(
                 app,
                 log_level="warning",
                 access_log=False,
+                # The parser whose limit on headers is set below, whatever else is installed.
+                http="h11",
+                ws="none",
                 server_header=False,
                 date_header=True,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -110,7 +121,10 @@ def _listen(config: ServeConfig) -> socket.socket:
     try:
         # Bound here, so that a port in use is one sentence, and a free one is known before the server runs.
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-        return socket.create_server((config.host, config.port), family=family, backlog=256)
+        made = socket.create_server((config.host, config.port), family=family, backlog=256)
+        # Its connections inherit this; else every small answer waits 40 ms for the client's delayed acknowledgement.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
     except (OSError, UnicodeError) as error:  # the latter of names that no host can have
         why = getattr(error, "strerror", None) or error
         raise UsageError(
@@ -125,12 +139,21 @@ def _token(path: Path | None) -> str | None:
     try:
         with path.expanduser().open(encoding="utf-8") as file:
             return file.read(LONGEST_TOKEN + 2).strip()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"The token file {path} cannot be read ({error}): give a text file with the token.") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or ("it is no UTF-8 text" if isinstance(error, ValueError) else error)
+        raise UsageError(
+            f"The token file {str(path)[:200]} cannot be read ({why}): give a text file with the token."
+        ) from error
 
 
 def _folder(path: Path) -> Path:
-    real = path.expanduser()
-    if not real.exists():
-        raise UsageError(f"There is no folder {path}: give folders (or files) whose scans may be opened.")
-    return real.resolve()
+    try:
+        real = path.expanduser().resolve(strict=True)
+        if real.is_dir():
+            os.scandir(real).close()
+    except (OSError, ValueError, RuntimeError) as error:  # the last of a home folder or a loop of links
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"The folder {str(path)[:200]} cannot be used ({why}): give folders (or files) whose scans may be opened."
+        ) from error
+    return real

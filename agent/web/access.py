@@ -11,9 +11,9 @@ import hmac
 import threading
 import time
 from collections import deque
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 from agent.web.faults import Refused
 
@@ -100,9 +100,5 @@ class Access:
 
 
 def _cookie(headers: Headers) -> str:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+    # As browsers read them: one that another server on this machine set, in whatever form, must not hide ours.
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")

@@ -19,7 +19,9 @@ from agent.web.corrections import Corrections
 from agent.web.database import Database
 from agent.web.faults import add_handlers
 from agent.web.guard import Guard
+from agent.web.heavy import Heavy
 from agent.web.listening import first_questions
+from agent.web.lock import Lock
 from agent.web.preparing import Preparing
 from agent.web.routes import completions, conversations, reviews, runs, scans, session
 from agent.web.routes import sources as source_routes
@@ -31,6 +33,8 @@ from agent.web.uploads import Uploads
 from agent.web.volumes import Volumes
 from agent.web.work import Work
 
+_SHARE = 4
+"""What is held beside opened scans may take this part of their memory, each."""
 _ABOUT = """Ask questions about a CT scan; every number in an answer traces to its evidence. For research use only.
 
 Points are RAS+ world millimetres; boxes are half-open ranges of full-resolution voxels in the axis order closest to
@@ -41,8 +45,17 @@ def build_parts(config: ServeConfig, engine: Engine) -> Parts:
     """Everything behind the paths, made once.
 
     Raises:
-        UsageError: the server's records cannot be used.
+        UsageError: the server's records cannot be used, or another server works with them.
     """
+    lock = Lock(config.state)
+    try:
+        return _parts(config, engine, lock)
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _parts(config: ServeConfig, engine: Engine, lock: Lock) -> Parts:
     database = Database(config.state / "server.sqlite")
     uploads = Uploads(config)
     uploads.clean()
@@ -53,10 +66,13 @@ def build_parts(config: ServeConfig, engine: Engine) -> Parts:
     opened.starters = lambda case: first_questions(engine, case)
     if config.prepare:
         opened.when_ready = preparing.begin
+    views = RunView(engine, work, opened, config.memory_bytes // _SHARE)
+    opened.when_closed = views.let_go
     return Parts(
         config=config, engine=engine, access=Access(config.secret), database=database, sources=sources,
         uploads=uploads, scans=opened, volumes=Volumes(engine.settings.cache.expanduser().absolute()), work=work,
-        views=RunView(engine, work, opened), corrections=Corrections(), preparing=preparing,
+        views=views,
+        corrections=Corrections(config.memory_bytes // _SHARE), preparing=preparing, heavy=Heavy(), lock=lock,
     )  # fmt: skip
 
 
@@ -97,7 +113,9 @@ def build_app(parts: Parts) -> FastAPI:
 
 def close_parts(parts: Parts) -> None:
     """Stop what runs, and close the records."""
+    parts.heavy.close()
+    parts.scans.close()
     parts.preparing.close()
     parts.work.close()
-    parts.scans.close()
     parts.database.close()
+    parts.lock.close()

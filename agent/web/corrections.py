@@ -41,10 +41,14 @@ class Preview:
 
 
 class Corrections:
-    """The previews made last."""
+    """The previews made last.
 
-    def __init__(self) -> None:
-        self._held: Latest[Preview] = Latest(_MOST)
+    Args:
+        room: bytes that they may take in memory.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._held: Latest[Preview] = Latest(_MOST, room, _weight)
 
     def preview(self, run: str, case: Case, edits: Sequence[Edit]) -> CorrectionOut:
         """Apply edits to the masks of a run.
@@ -68,3 +72,7 @@ class Corrections:
         if found is None or found.run != run:
             raise missing("preview (any more)")
         return found
+
+
+def _weight(preview: Preview) -> int:
+    return sum(layer.nbytes for layer in preview.labels.layers)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import UsageError
+from agent.web.faults import Refused
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS scans (id TEXT PRIMARY KEY, record TEXT NOT NULL, created TEXT NOT NULL);
@@ -26,6 +27,7 @@ CREATE INDEX IF NOT EXISTS runs_of_conversation ON runs (conversation);
 CREATE INDEX IF NOT EXISTS runs_of_scan ON runs (scan);
 """
 MOST_LISTED = 500
+_PATIENCE_SECONDS = 5
 Row = dict[str, Any]
 
 
@@ -35,7 +37,9 @@ def now() -> str:
 
 
 class Database:
-    """Rows by id; every change is on the disk when its call returns.
+    """Rows by id; every change is on the disk when its call returns. Who reads does not wait for who writes.
+
+    Every call raises `Refused` where the file cannot be used just then: locked by another program, or a full disk.
 
     Args:
         path: the file; made with its folder where it is missing.
@@ -46,12 +50,13 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-            self._connection.row_factory = sqlite3.Row
+            self._connection = _link(path)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(_TABLES)
+            self._reader = _link(path)
         except (sqlite3.DatabaseError, OSError) as error:
             raise UsageError(
                 f"The server's records {path} cannot be used ({error}); move the file away or choose another folder."
@@ -59,7 +64,8 @@ class Database:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._lock, self._reading:
+            self._reader.close()
             self._connection.close()
 
     def put_scan(self, ident: str, record: Mapping[str, Any]) -> str:
@@ -139,19 +145,38 @@ class Database:
         return [_run(row) for row in rows]
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._connection.execute(query, values).fetchall()
+        with self._reading, _available():
+            return self._reader.execute(query, values).fetchall()
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, _available():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # A full disk may have ended the transaction already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+
+def _link(path: Path) -> sqlite3.Connection:
+    made = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, check_same_thread=False, isolation_level=None)
+    made.row_factory = sqlite3.Row
+    return made
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise Refused(
+            503, "records_away",
+            f"The server's records cannot be used just now ({error}): try again, or see to the disk that holds them.",
+        ) from error  # fmt: skip
 
 
 def _run(row: sqlite3.Row) -> Row:

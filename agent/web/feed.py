@@ -66,6 +66,12 @@ class Feed:
             self._ended = True
         self._wake()
 
+    def hang_up(self) -> None:
+        """Let everybody go who watches: the server ends before the run does."""
+        with self._lock:
+            self._ended = True
+        self._wake()
+
     def _add(self, event: str, data: dict[str, Any]) -> None:
         self._number += 1
         if event in LATEST_ONLY:

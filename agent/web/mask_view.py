@@ -14,7 +14,7 @@ from tools.lesion_list import lesion_list
 from tools.ontology import load_ontology
 from tools.overlay_style import palette
 from tools.shape import centroid
-from tools.volume import Grid, LabelSet, Region
+from tools.volume import FloatArray, Grid, LabelSet, Region
 
 MOST_LESIONS = 200
 """Lesions of one class that are listed, the largest first."""
@@ -52,7 +52,10 @@ class StructureOut(BaseModel):
 
 
 class LesionOut(BaseModel):
-    """One lesion; `slice` is the one of its longest axis, as the file counts; not `counted` are specks."""
+    """One lesion; `slice` is the one of its longest axis, as the file counts; not `counted` are specks.
+
+    `centre_mm` is a voxel of the lesion in the middle of its section on that slice, RAS+ mm.
+    """
 
     id: str
     structure: str
@@ -144,11 +147,18 @@ def _middle(region: Region, grid: Grid) -> tuple[float, float, float]:
     inverse = np.linalg.inv(grid.affine)
     at = inverse[2, :3] @ middle + inverse[2, 3] - region.box[2].start
     filled = np.flatnonzero(region.mask.any(axis=(0, 1)))
-    k = int(filled[np.argmin(np.abs(filled - at))])
     # One slice only: all voxels of a large organ would take more memory than its mask.
+    return _nearest(_section(region, grid, int(filled[np.argmin(np.abs(filled - at))])), middle)
+
+
+def _section(region: Region, grid: Grid, k: int) -> FloatArray:
+    """Places (voxels, 3) in RAS+ mm of what a mask has in slice `k` of its box."""
     plane = np.argwhere(region.mask[:, :, k])
     inside = np.column_stack([plane, np.full(len(plane), k)]) + np.array([part.start for part in region.box])
-    places = grid.world(inside)
+    return grid.world(inside)
+
+
+def _nearest(places: FloatArray, middle: FloatArray) -> tuple[float, float, float]:
     x, y, z = (round(float(one), 3) for one in places[int(np.argmin(((places - middle) ** 2).sum(axis=1)))])
     return x, y, z
 
@@ -157,10 +167,12 @@ def _lesions(case: Case, one: StructureOut) -> Iterable[LesionOut]:
     found = lesion_list(case, one.id)
     counted = len(found.lesions)
     for number, lesion in enumerate(found.every[:MOST_LESIONS], start=1):
-        x, y, z = (round(float(value), 3) for value in centroid(lesion.region, case.scan.grid))
+        # On the slice that is named, so that who goes there sees what was measured, and within the lesion.
+        section = _section(lesion.region, case.scan.grid, lesion.axes.k - lesion.region.box[2].start)
         yield LesionOut(
             id=f"{one.id}#{number}", structure=one.id, name=f"{one.name} {number}",
             volume_cm3=round(lesion.volume, 4), long_axis_mm=round(lesion.axes.long_axis, 2),
             short_axis_mm=round(lesion.axes.short_axis, 2),
-            slice=case.scan.orientation.file_slice(lesion.axes.k), centre_mm=(x, y, z), counted=number <= counted,
+            slice=case.scan.orientation.file_slice(lesion.axes.k),
+            centre_mm=_nearest(section, section.mean(axis=0)), counted=number <= counted,
         )  # fmt: skip

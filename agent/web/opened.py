@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.cases import CaseFiles
 from agent.commands.options import case_files
+from agent.trace_view import printable
 from agent.web.faults import Refused
 from agent.web.shapes import ScanAsk
 from agent.web.sources import Sources
@@ -86,6 +87,11 @@ def _path(ident: str, sources: Sources) -> Path:
     path = sources.path(ident)
     if path is None:
         raise _gone()
+    if (link := sources.leading_out(path)) is not None:
+        raise Refused(
+            422, "bad_input",
+            f"'{printable(link, 200)}' is a link that leads out of the server's folders: put the file itself there.",
+        )  # fmt: skip
     return path
 
 

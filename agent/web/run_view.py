@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Literal
 
 import pydantic
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel
 
 from agent.engine import Engine
@@ -17,22 +20,21 @@ from agent.places import Place, place_of
 from agent.report_model import EvidenceOut, Report
 from agent.review_model import Decision, claims_of
 from agent.runs import RunFolder, Runs
-from agent.trace import read_events, verify
-from agent.trace_schema import Event
+from agent.trace import verify
 from agent.web.faults import Refused, missing, without_folders
 from agent.web.latest import Latest
 from agent.web.run_shapes import ClaimRef, RunOut, RunRow
 from agent.web.scans import Scans
-from agent.web.steps import Step, step_of
+from agent.web.steps import Step, steps_of
 from agent.web.work import Work
 from agent.wording import describe
 from tools.base import Case
 from tools.types import Evidence
+from tools.volume import LabelSet
 
-MOST_STEPS = 5_000
 MOST_REPORT_BYTES = 256 << 20
 _REPORTS_KEPT = 32
-_CASES_KEPT = 2
+_MASKS_KEPT = 8
 _NAME = re.compile(r"[\w-]{1,100}\.png", re.ASCII)
 _TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "md": "text/markdown; charset=utf-8"}
 _REPORT_CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -62,14 +64,15 @@ class RunView:
         engine: which made them.
         work: knows where they stand.
         scans: their scans.
+        room: bytes that the masks of runs may take in memory.
     """
 
-    def __init__(self, engine: Engine, work: Work, scans: Scans) -> None:
+    def __init__(self, engine: Engine, work: Work, scans: Scans, room: int) -> None:
         self._engine = engine
         self._work = work
         self._scans = scans
         self._reports: Latest[Report] = Latest(_REPORTS_KEPT)
-        self._cases: Latest[Case] = Latest(_CASES_KEPT)
+        self._masks: Latest[LabelSet | None] = Latest(_MASKS_KEPT, room, _weight)
 
     def out(self, row: RunRow) -> RunOut:
         """A run with its report, if it has one."""
@@ -95,7 +98,13 @@ class RunView:
         """
         row = self._done(run)
         with self._scans.lease(row.scan) as lease:
-            yield self._cases.get((run, row.ended or ""), lambda: self._engine.case_of(lease.case, run))
+            key = (row.scan, run, row.ended or "")
+            masks = self._masks.get(key, lambda: self._engine.case_of(lease.case, run).labels)
+            yield replace(lease.case, labels=masks)
+
+    def let_go(self, scan: str) -> None:
+        """Hold nothing of a scan that was closed: what was worked out from masks may lead to its voxels."""
+        self._masks.drop(scan)
 
     def evidence(self, run: str, ident: str) -> EvidenceView:
         """One piece of evidence of a run.
@@ -118,8 +127,8 @@ class RunView:
             id=ident, text=describe(every[ident], every).text, evidence=report.evidence[ident], place=place
         )
 
-    def report(self, run: str, kind: Literal["html", "json", "md"], *, download: bool) -> FileResponse:
-        """The report's file.
+    def report(self, run: str, kind: Literal["html", "json", "md"], *, download: bool) -> Response:
+        """The report.
 
         Raises:
             Refused: there is none.
@@ -127,9 +136,17 @@ class RunView:
         self._done(run)
         folder = self._folder(run)
         path = {"html": folder.report_html, "json": folder.report_json, "md": folder.report_md}[kind]
-        response = _file(path, _TYPES[kind], f"tumortrace-{run}.{kind}" if download else None)
-        response.headers["Content-Security-Policy"] = _REPORT_CSP
-        return response
+        if not path.is_file():
+            raise missing("file of this run")
+        _check_report(path)
+        # Where it lies on the server's disk is nobody's business: older runs told it in their reports.
+        text = path.read_text(encoding="utf-8")
+        for form in {str(folder.folder), escape(str(folder.folder)), json.dumps(str(folder.folder))[1:-1]}:
+            text = text.replace(f"{form}/", "")
+        headers = {"Content-Security-Policy": _REPORT_CSP}
+        if download:
+            headers["Content-Disposition"] = f'attachment; filename="tumortrace-{run}.{kind}"'
+        return Response(text, media_type=_TYPES[kind], headers=headers)
 
     def image(self, run: str, name: str) -> FileResponse:
         """A picture of the report.
@@ -170,11 +187,7 @@ class RunView:
 
     def steps(self, run: str) -> list[Step]:
         """What happened in a run, from its trace."""
-        trace = self._folder(run).trace
-        if not trace.is_file():
-            return []
-        found = [step_of(event) for event in read_events(trace) if isinstance(event, Event)]
-        return found[:MOST_STEPS]
+        return steps_of(self._folder(run).trace)
 
     def check_decision(self, run: str, decision: Decision) -> None:
         """Refuse a decision on a claim that the report does not make.
@@ -197,10 +210,9 @@ class RunView:
         def read() -> Report:
             path = self._folder(row.id).report_json
             try:
-                if path.stat().st_size > MOST_REPORT_BYTES:
-                    raise Refused(413, "too_large", "The run's report is too large to be shown: download it.")
+                _check_report(path)
                 return Report.model_validate_json(path.read_bytes())
-            except (FileNotFoundError, pydantic.ValidationError) as error:
+            except (OSError, pydantic.ValidationError) as error:
                 raise Refused(
                     409, "damaged", "The report of this run is missing or was changed; its trace check tells more."
                 ) from error
@@ -209,6 +221,15 @@ class RunView:
 
     def _folder(self, run: str) -> RunFolder:
         return Runs(self._engine.settings.home).find(run, begun=False)
+
+
+def _weight(masks: LabelSet | None) -> int:
+    return sum(layer.nbytes for layer in masks.layers) if masks is not None else 0
+
+
+def _check_report(path: Path) -> None:
+    if path.is_file() and path.stat().st_size > MOST_REPORT_BYTES:
+        raise Refused(413, "too_large", "The run's report is too large to be sent: look at it on the server's machine.")
 
 
 def _file(path: Path, kind: str, name: str | None) -> FileResponse:

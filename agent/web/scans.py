@@ -17,18 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from agent.cases import CaseFiles, open_case
-from agent.errors import TumorTraceError
+from agent.errors import Cancelled, TumorTraceError
 from agent.web.config import ServeConfig
 from agent.web.database import Database, Row
 from agent.web.faults import Refused, missing, told
 from agent.web.held import Held, closed, facts_of, not_ready, remembered, size_of
 from agent.web.opened import files_of, identity
-from agent.web.shapes import Doing, ScanAsk, ScanOut
+from agent.web.shapes import Doing, Fault, ScanAsk, ScanOut
 from agent.web.sources import Sources
 from tools.base import Case
 
 _AT_ONCE = 2
 _WAIT_SECONDS = 0.05
+_UNEXPECTED: Fault = {
+    "code": "unexpected", "message": "Something unexpected happened while opening; the log says what.",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Scans:
 
     Attributes:
         when_ready: told of every scan that has just been opened.
+        when_closed: told of every scan whose arrays have just been let go.
         starters: questions to begin with, for a case that has just been opened.
     """
 
@@ -66,6 +70,7 @@ class Scans:
         self._pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="open")
         self._held: dict[str, Held] = {}
         self.when_ready: Callable[[str], None] = lambda scan: None
+        self.when_closed: Callable[[str], None] = lambda scan: None
         self.starters: Callable[[Case], Sequence[str]] = lambda case: ()
         for row in reversed(database.scans()):
             held = remembered(row)
@@ -86,14 +91,14 @@ class Scans:
         files = files_of(ask, self._sources)
         ident = identity(ask, files)
         source = self._sources.get(ask.source)
+        name = source.name if source is not None else ident
+        row: Row = {"ask": ask.model_dump(mode="json"), "name": name}
+        # Before the lock: the disk may take its time, and whoever looks must not wait for it.
+        created = self._database.put_scan(ident, row)
         with self._lock:
-            if ident not in self._held:
-                name = source.name if source is not None else ident
-                row: Row = {"ask": ask.model_dump(mode="json"), "name": name}
-                created = self._database.put_scan(ident, row)
-                self._held[ident] = closed(ident, ask, name, created)
-            self._start(ident, files)
-            return self._held[ident].out
+            held = self._held.setdefault(ident, closed(ident, ask, name, created))
+            self._start(held, files)
+            return held.out
 
     def again(self, ident: str) -> ScanOut:
         """Open a known scan again.
@@ -108,7 +113,9 @@ class Scans:
                 409, "changed", "The files of this scan were changed since it was opened: open it anew from the list."
             )
         with self._lock:
-            self._start(ident, files)
+            if self._held.get(ident) is not held:
+                raise missing("scan")  # removed meanwhile
+            self._start(held, files)
             return held.out
 
     def get(self, ident: str) -> ScanOut:
@@ -121,8 +128,7 @@ class Scans:
 
     def every(self) -> list[ScanOut]:
         """All scans, the one opened last first."""
-        with self._lock:
-            return [held.out for held in reversed(self._held.values())]
+        return [held.out for held in reversed(list(self._held.values()))]
 
     def uses(self, source: str) -> bool:
         """Whether anything works with a source right now."""
@@ -143,8 +149,14 @@ class Scans:
         with self._lock:
             if held.users:
                 raise Refused(409, "busy", "Something still works with this scan: wait, or cancel it first.")
+            self._held.pop(ident, None)
+        try:
             self._database.drop_scan(ident)
-            del self._held[ident]
+        except Refused:
+            with self._lock:
+                self._held.setdefault(ident, held)
+            raise
+        self.when_closed(ident)
 
     def doing(self, ident: str, what: Doing | None) -> None:
         """Tell what is being done for a scan that is open; nothing of one that was removed."""
@@ -175,41 +187,46 @@ class Scans:
                 self._make_room()
 
     @contextmanager
-    def opened(self, ident: str, seconds: float = 1800.0) -> Iterator[Lease]:
+    def opened(self, ident: str, stop: threading.Event, seconds: float = 1800.0) -> Iterator[Lease]:
         """The arrays of a scan, opened first where it was closed; for threads that may wait.
+
+        Args:
+            ident: id of the scan.
+            stop: ends the wait.
+            seconds: the longest wait.
 
         Raises:
             Refused: it is not known, its files were changed, or it cannot be opened.
+            Cancelled: it was asked to stop.
         """
         until = time.monotonic() + seconds
         with ExitStack() as stack:
             while (lease := self._leased(ident, stack)) is None:
                 state = self._known(ident).out.state
-                if state == "failed" or time.monotonic() > until:
+                if state == "closed":
+                    self.again(ident)
+                elif state == "failed" or time.monotonic() > until:
                     raise Refused(409, "not_ready", not_ready(state))
-                time.sleep(_WAIT_SECONDS)
+                if stop.wait(_WAIT_SECONDS):
+                    raise Cancelled("The run was asked to stop while its scan was opened.")
             yield lease
 
     def _leased(self, ident: str, stack: ExitStack) -> Lease | None:
-        """A lease where the scan is open; else it is being opened from now on."""
+        """A lease where the scan is open."""
         # In one lock, so that it cannot be closed between the look and the lease.
         with self._lock:
-            held = self._known(ident)
-            if held.case is not None:
-                return stack.enter_context(self.lease(ident))
-            if held.out.state == "closed":
-                self.again(ident)
-            return None
+            if self._known(ident).case is None:
+                return None
+            return stack.enter_context(self.lease(ident))
 
     def _known(self, ident: str) -> Held:
-        with self._lock:
-            held = self._held.get(ident)
+        # Without the lock: one look into a dict, also from the server's loop, which must never wait.
+        held = self._held.get(ident)
         if held is None:
             raise missing("scan")
         return held
 
-    def _start(self, ident: str, files: CaseFiles) -> None:
-        held = self._held[ident]
+    def _start(self, held: Held, files: CaseFiles) -> None:
         if held.case is not None or held.queued:
             return
         held.queued = True
@@ -222,18 +239,18 @@ class Scans:
             self._tell(held, progress=Doing(what=what, finished=finished, planned=planned))
 
         try:
+            before = identity(held.ask, files)
             case = open_case(files, progress=progress)
+            self._check_same(held, files, before)
             facts = {**facts_of(case), "next": tuple(self.starters(case))}
         except TumorTraceError as error:
-            with self._lock:
-                held.queued = False
-            self._tell(held, state="failed", progress=None, error=told(error))
+            self._fail(held, told(error))
+            return
+        except Refused as refused:
+            self._fail(held, {"code": refused.code, "message": str(refused)})
             return
         except Exception:
-            with self._lock:
-                held.queued = False
-            what = {"code": "unexpected", "message": "Something unexpected happened while opening; the log says what."}
-            self._tell(held, state="failed", progress=None, error=what)
+            self._fail(held, _UNEXPECTED)
             logging.getLogger(__name__).exception("a scan could not be opened")
             return
         with self._lock:
@@ -241,6 +258,16 @@ class Scans:
             self._tell(held, state="ready", progress=None, error=None, **facts)
             self._make_room()
         self.when_ready(held.out.id)
+
+    def _check_same(self, held: Held, files: CaseFiles, before: str) -> None:
+        """Refuse what was replaced while it was read, by a link that leads elsewhere or by another scan."""
+        if not identity(held.ask, files) == before == held.out.id or files_of(held.ask, self._sources) != files:
+            raise Refused(409, "changed", "The files of this scan were changed while they were read: open it again.")
+
+    def _fail(self, held: Held, why: Fault) -> None:
+        with self._lock:
+            held.queued = False
+            self._tell(held, state="failed", progress=None, error=why)
 
     def _make_room(self) -> None:
         """Close what is longest unused until the rest fits; what was used last stays, however large it is."""
@@ -253,6 +280,7 @@ class Scans:
                 total -= one.bytes
                 one.case, one.bytes = None, 0
                 self._tell(one, state="closed")
+                self.when_closed(one.out.id)
 
     def _tick(self) -> int:
         self._clock += 1

@@ -113,6 +113,18 @@ class Sources:
         # It may have been replaced by a link that leads elsewhere since it was found.
         return found.path if found is not None and self._inside(found.path) else None
 
+    def leading_out(self, folder: Path) -> str | None:
+        """Name of a link below a folder that leads out of the roots; None where there is none, or for a file.
+
+        Readers of folders open every file there, linked ones too.
+        """
+        for place, _, names in os.walk(folder):
+            for name in names:
+                path = Path(place) / name
+                if path.is_symlink() and path.exists() and not self._inside(path):
+                    return name
+        return None
+
     def get(self, ident: str) -> Source | None:
         """A source by its id."""
         if self.path(ident) is None:
@@ -120,6 +132,13 @@ class Sources:
         with self._lock:
             found = self._found.get(ident)
         return found.source if found is not None else None
+
+    def at(self, path: Path) -> Source | None:
+        """The source that lies at a path, looked for anew."""
+        self.changed()
+        with self._lock:
+            self._look()
+            return next((one.source for one in self._found.values() if one.path == path), None)
 
     def changed(self) -> None:
         """Look anew at the next question."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from agent.trace_schema import Event, Kind
+from agent.trace_verify import read_events
 from agent.trace_view import printable, summary
 
 StepState = Literal["running", "ok", "warn", "fail", "info"]
+MOST_STEPS = 5_000
 _LONGEST = 300
 _KINDS: dict[str, tuple[str, str, StepState]] = {
     Kind.RUN_START: ("start", "Begun", "info"),
@@ -83,6 +87,14 @@ def step_of(event: Event) -> Step:
         n=event.seq, kind=kind, title=printable(title, 80), detail=printable(_detail(event), _LONGEST) or None,
         round=_whole(event.data.get("round")), state=state, seconds=_number(event.data.get("seconds")), key=key[:120],
     )  # fmt: skip
+
+
+def steps_of(trace: Path) -> list[Step]:
+    """What happened in a run, from its trace; nothing where there is none (yet)."""
+    if not trace.is_file():
+        return []
+    events = (event for event in read_events(trace) if isinstance(event, Event))
+    return [step_of(event) for event in islice(events, MOST_STEPS)]
 
 
 def _detail(event: Event) -> str:

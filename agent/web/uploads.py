@@ -6,7 +6,9 @@ import os
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
@@ -33,6 +35,8 @@ class Uploads:
     def __init__(self, config: ServeConfig) -> None:
         self.folder = config.state / "uploads"
         self._config = config
+        self._lock = threading.Lock()
+        self._under_way: dict[str, int] = {}
 
     def clean(self) -> None:
         """Take away what was left unfinished when a server ended."""
@@ -51,13 +55,13 @@ class Uploads:
         Raises:
             Refused: it is too large, nothing that can be opened, or the disk is full.
         """
-        room = await run_in_threadpool(self._room, announced or 0)
         place = self.folder / secrets.token_hex(8)
+        await run_in_threadpool(self._reserve, place.name, announced or 0)
         final = place / _safe(name)
         part = place / f".{final.name}{_PART}"
         try:
             await run_in_threadpool(place.mkdir, parents=True)
-            await self._write(part, body, room)
+            await self._write(part, body)
             await run_in_threadpool(_check, part, final.name)
             part.replace(final)
         except OSError as error:
@@ -67,42 +71,47 @@ class Uploads:
             # Refused, or the browser went away: nothing stays behind.
             shutil.rmtree(place, ignore_errors=True)
             raise
+        finally:
+            with self._lock:
+                self._under_way.pop(place.name, None)
         return final
 
     def drop(self, path: Path) -> None:
         """Delete an upload."""
         below = path.resolve().relative_to(self.folder.resolve())
-        shutil.rmtree(self.folder / below.parts[0])
+        with suppress(FileNotFoundError):  # two deleted it at once
+            shutil.rmtree(self.folder / below.parts[0])
 
-    def _room(self, announced: int) -> int:
-        """Bytes that may still be uploaded.
+    def _reserve(self, name: str, size: int) -> None:
+        """Keep room for one upload, beside those that are written at the same time.
 
         Raises:
-            Refused: fewer than were announced.
+            Refused: there is less.
         """
-        used = sum(_size(file) for file in self.folder.glob("*/*"))
-        room = self._config.uploads_bytes - used
-        if announced > room:
-            raise self._full()
-        return room
+        with self._lock:
+            # Unlike a glob, a walk does not mind folders that vanish: refused uploads take theirs away.
+            places = [Path(place) / name for place, _, names in os.walk(self.folder) for name in names]
+            used = sum(_size(file) for file in places if file.parent.name not in self._under_way)
+            others = sum(one for other, one in self._under_way.items() if other != name)
+            if used + others + size > self._config.uploads_bytes:
+                raise Refused(
+                    413, "uploads_full",
+                    f"The uploads together would pass their limit of {self._config.uploads_bytes / GIB:.1f} GiB: "
+                    "delete some first.",
+                )  # fmt: skip
+            self._under_way[name] = size
 
-    def _full(self) -> Refused:
-        return Refused(
-            413, "uploads_full",
-            f"The uploads together would pass their limit of {self._config.uploads_bytes / GIB:.1f} GiB: "
-            "delete some first.",
-        )  # fmt: skip
-
-    async def _write(self, part: Path, body: AsyncIterator[bytes], room: int) -> None:
+    async def _write(self, part: Path, body: AsyncIterator[bytes]) -> None:
         written = 0
+        name = part.parent.name
         with part.open("xb") as file:
             async for piece in body:
                 written += len(piece)
                 if written > self._config.upload_bytes:
                     raise Refused(413, "too_large", "The file is larger than this server takes.")
                 # What was announced, if anything was, binds nobody.
-                if written > room:
-                    raise self._full()
+                if written > self._under_way[name]:
+                    await run_in_threadpool(self._reserve, name, written)
                 await run_in_threadpool(file.write, piece)
             file.flush()
             await run_in_threadpool(os.fsync, file.fileno())

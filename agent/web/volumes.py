@@ -5,12 +5,14 @@ What was reduced once is kept on the disk by content, since a big scan takes sec
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from agent.files import atomic_write
@@ -134,18 +136,8 @@ class Volumes:
             UsageError: the box is none, or there are too many voxels in it.
         """
         part = _part(case, level, box)
-        shown = np.zeros(case.scan.grid.shape, np.uint8)
-        for labels, weight in ((case.labels, 2), (after, 3)):
-            for name in structures:
-                region = labels.region(labels.entries.get(name, ())) if labels is not None else None
-                if region is not None:
-                    view = shown[region.box]
-                    both = region.mask & (view == 2)
-                    view[region.mask & (view == 0)] = weight
-                    if weight == 3:
-                        view[both] = 1
         with self._turn:
-            array = reduced_labels(shown, part.level, part.box)
+            array = reduced_labels(_changed(case, after, structures), part.level, part.box)
             return nifti_bytes(array, reduced_grid(part.level, part.box), name="changes")
 
     def _kept(self, about: list[object], box: str | None, make: Callable[[], bytes]) -> bytes:
@@ -153,12 +145,18 @@ class Volumes:
             with self._turn:
                 return make()
         path = self._folder / f"{content_hash([_VERSION, *about])}.nii.gz"
-        if not path.is_file():
-            with self._turn:
-                made = make()
-            atomic_write(path, made)
-            return made
-        return path.read_bytes()
+        if (kept := _read(path)) is not None:
+            return kept
+        with self._turn:
+            # Who asked for the same before may have made it meanwhile.
+            if (kept := _read(path)) is not None:
+                return kept
+            made = make()
+            try:
+                atomic_write(path, made)
+            except OSError as error:
+                logging.getLogger(__name__).warning("a volume could not be kept: %s", error)
+        return made
 
 
 def voxel_at(case: Case, point: tuple[float, float, float]) -> VoxelOut:
@@ -178,6 +176,28 @@ def voxel_at(case: Case, point: tuple[float, float, float]) -> VoxelOut:
         inside=True, hu=None if padding else round(value, 3), padding=padding, ijk=(i, j, k),
         file_slice=case.scan.orientation.file_slice(k), structures=names,
     )  # fmt: skip
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _changed(case: Case, after: LabelSet, structures: tuple[str, ...]) -> NDArray[np.uint8]:
+    """On the scan's grid: 1 stays, 2 goes, 3 comes."""
+    shown = np.zeros(case.scan.grid.shape, np.uint8)
+    for labels, weight in ((case.labels, 2), (after, 3)):
+        for name in structures:
+            region = labels.region(labels.entries.get(name, ())) if labels is not None else None
+            if region is not None:
+                view = shown[region.box]
+                both = region.mask & (view == 2)
+                view[region.mask & (view == 0)] = weight
+                if weight == 3:
+                    view[both] = 1
+    return shown
 
 
 def _part(case: Case, level: int, box: str | None) -> _Part:

@@ -1,51 +1,37 @@
 """Runs, one after the other and a few at once: queued, watched, cancelled, resumed, reviewed.
 
 One engine serves all conversations: its settings, model, segmentation engines and case base are shared; what is told
-of a run goes to the feed of that run only.
+of a run goes to the feed of that run only. Looking takes no lock: who changes something may wait for the disk.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.engine import Engine
-from agent.errors import Cancelled, TumorTraceError
+from agent.errors import TumorTraceError
 from agent.interpret import MAX_CHARACTERS, interpret
 from agent.query import Query
-from agent.report_model import Report
 from agent.review_model import Decision
 from agent.review_run import open_record
 from agent.runs import Runs
-from agent.state import RunState
 from agent.web.config import ServeConfig
 from agent.web.database import Database, Row, now
-from agent.web.faults import Refused, missing, told
+from agent.web.faults import Refused, missing
 from agent.web.feed import Feed
-from agent.web.listening import listening, next_questions
+from agent.web.job import Job, asking, carry_out, reviewing
 from agent.web.run_records import KEPT, queries_of, row_of
 from agent.web.run_shapes import RunAsk, RunRow
-from agent.web.scans import Lease, Scans
+from agent.web.scans import Scans
 
-_UNEXPECTED = {"code": "unexpected", "message": "Something unexpected ended the run; the server's log says what."}
 _INTERRUPTED = {"code": "interrupted", "message": "The server was stopped while this ran: resume it to go on."}
 _LIVE = ("queued", "running")
 _TITLE = 120
 _MOST_CONTEXT = 20
-
-Make = Callable[[Engine, Lease], tuple[Report, RunState]]
-
-
-@dataclass
-class _Job:
-    row: RunRow
-    record: Row
-    feed: Feed = field(default_factory=Feed)
-    stop: threading.Event = field(default_factory=threading.Event)
 
 
 class Work:
@@ -64,7 +50,8 @@ class Work:
         self._scans = scans
         self._database = database
         self._lock = threading.RLock()
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, Job] = {}
+        self._unsaved: dict[str, RunRow] = {}
         self._waiting: list[str] = []
         self._pool = ThreadPoolExecutor(max_workers=config.runs, thread_name_prefix="run")
         for record in database.runs():
@@ -72,11 +59,16 @@ class Work:
             if row is not None and row.state in _LIVE:
                 self._save(row.model_copy(update={"state": "failed", "error": _INTERRUPTED, "ended": now()}), record)
 
+    def stop(self) -> None:
+        """Ask every run to stop, and let everybody go who watches."""
+        with self._lock:
+            for ident, job in list(self._jobs.items()):
+                self.cancel(ident)
+                job.feed.hang_up()
+
     def close(self) -> None:
         """Ask every run to stop, and wait for them; they can be resumed."""
-        with self._lock:
-            for ident in list(self._jobs):
-                self.cancel(ident)
+        self.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def ask(self, ask: RunAsk) -> RunRow:
@@ -103,7 +95,7 @@ class Work:
         }  # fmt: skip
         if ask.conversation is not None:
             self._database.touch_conversation(ask.conversation, (ask.question or "Report on everything")[:_TITLE])
-        return self._queue(_Job(row, record), self._asking(row, record))
+        return self._queue(asking(row, record))
 
     def ask_after(self, scan: str, question: str, before: Sequence[str]) -> RunRow:
         """Queue a question with the words that were asked before it as its context, outside of any conversation.
@@ -135,8 +127,8 @@ class Work:
             row = _again(record)
             # A review that has begun goes on; one that is done already must not be entered a second time.
             if record.get("review") is not None and self._reviewed(ident):
-                return self._queue(_Job(row, record), self._reviewing(ident, record))
-            return self._queue(_Job(row, record), self._asking(row, record))
+                return self._queue(reviewing(row, record))
+            return self._queue(asking(row, record))
 
     def review(self, ident: str, decision: Decision) -> RunRow:
         """Queue a person's decision on a run.
@@ -151,7 +143,7 @@ class Work:
             self._check_room()
             record["review"] = decision.model_dump(mode="json")
             row = _again(record)
-            return self._queue(_Job(row, record), self._reviewing(ident, record))
+            return self._queue(reviewing(row, record))
 
     def cancel(self, ident: str) -> RunRow:
         """Ask a run to stop; one that waits ends at once.
@@ -176,15 +168,14 @@ class Work:
         Raises:
             Refused: it is not known.
         """
-        with self._lock:
-            job = self._jobs.get(ident)
-            return self._placed(job.row) if job is not None else _known(self._record(ident))
+        job = self._jobs.get(ident)
+        return self._placed(job.row) if job is not None else _known(self._record(ident))
 
     def rows(self, *, scan: str | None = None, conversation: str | None = None) -> list[RunRow]:
         """Runs in the order in which they were asked."""
+        # Before the records are read, so that what ends meanwhile is not told to be at work.
+        live = self._unsaved | {ident: self._placed(job.row) for ident, job in dict(self._jobs).items()}
         found = self._database.runs(scan=scan, conversation=conversation)
-        with self._lock:
-            live = {ident: self._placed(job.row) for ident, job in self._jobs.items()}
         rows = [live.get(record["id"]) or row_of(record) for record in found]
         return [row for row in rows if row is not None]
 
@@ -194,15 +185,15 @@ class Work:
 
     def feed(self, ident: str) -> Feed | None:
         """The events of a run at work; None where it has ended."""
-        with self._lock:
-            job = self._jobs.get(ident)
-            return job.feed if job is not None else None
+        job = self._jobs.get(ident)
+        return job.feed if job is not None else None
 
     def _record(self, ident: str) -> Row:
         record = self._database.run(ident)
         if record is None or row_of(record) is None:
             raise missing("run")
-        return record
+        unsaved = self._unsaved.get(ident)
+        return record | (unsaved.model_dump(mode="json") if unsaved is not None else {})
 
     def _check_conversation(self, ident: str, scan: str) -> None:
         found = self._database.conversation(ident)
@@ -231,72 +222,42 @@ class Work:
         records = self._database.runs(conversation=conversation) if conversation is not None else []
         return [one for record in records for one in queries_of(record, "queries")]
 
-    def _queue(self, job: _Job, make: Make) -> RunRow:
+    def _queue(self, job: Job) -> RunRow:
+        self._save(job.row, job.record)
         self._jobs[job.row.id] = job
         self._waiting.append(job.row.id)
-        self._save(job.row, job.record)
         self._tell(job)
-        self._pool.submit(self._work, job, make)
+        self._pool.submit(self._work, job)
         return self._placed(job.row)
 
-    def _asking(self, row: RunRow, record: Row) -> Make:
-        previous = tuple(queries_of(record, "previous"))
-        options = tuple(record.get("options", []))
-
-        def make(engine: Engine, lease: Lease) -> tuple[Report, RunState]:
-            return engine.ask(
-                lease.case, row.question, options=options, previous=previous, spoken=bool(record.get("spoken")),
-                attended=True, resume=row.id,
-            )  # fmt: skip
-
-        return make
-
-    def _reviewing(self, ident: str, record: Row) -> Make:
-        decision = Decision.model_validate(record["review"])
-
-        def make(engine: Engine, lease: Lease) -> tuple[Report, RunState]:
-            return engine.review(lease.case, ident, decision)
-
-        return make
-
-    def _work(self, job: _Job, make: Make) -> None:
+    def _work(self, job: Job) -> None:
         with self._lock:
             if job.row.id not in self._waiting:
                 return  # cancelled while it waited
             self._waiting.remove(job.row.id)
             job.row = job.row.model_copy(update={"state": "running", "started": now()})
-            self._save(job.row, job.record)
+            self._keep(job)
         self._tell(job)
-        try:
-            with self._scans.opened(job.row.scan) as lease:
-                engine = listening(self._engine, lease, job.feed, job.stop)
-                report, state = make(engine, lease)
-                job.record["next"] = next_questions(engine, lease, job.row.id, state, self._asked(job.row.conversation))
-        except Cancelled:
-            self._finish(job, state="cancelled")
-        except Refused as refused:
-            self._finish(job, state="failed", error={"code": refused.code, "message": str(refused)})
-        except TumorTraceError as error:
-            self._finish(job, state="failed", error=told(error))
-        except Exception:
-            self._finish(job, state="failed", error=_UNEXPECTED)
-            logging.getLogger(__name__).exception("run %s ended unexpectedly", job.row.id)
-        else:
-            queries = [one.model_dump(mode="json") for one in state.queries if isinstance(one, Query)]
-            job.record |= {"queries": queries, "review": None}
-            answer = report.answer.text if report.answer is not None else None
-            self._finish(job, state="done", status=report.status, answer=answer)
+        self._finish(job, **carry_out(job, self._engine, self._scans, lambda: self._asked(job.row.conversation)))
 
-    def _finish(self, job: _Job, **fields: Any) -> None:
+    def _finish(self, job: Job, **fields: Any) -> None:
         if job.record.get("review") is not None and not self._reviewed(job.row.id):
             # The review came to nothing before it began: the report stands as it was.
             job.record["review"] = None
             fields["state"] = "done"
         with self._lock:
             job.row = job.row.model_copy(update={**fields, "ended": now(), "position": None})
-            self._save(job.row, job.record)
+            self._keep(job)
             self._jobs.pop(job.row.id, None)
         job.feed.end("state", job.row.model_dump(mode="json"))
+
+    def _keep(self, job: Job) -> None:
+        """Note where a job stands; a disk that is full must not leave it at work for ever."""
+        try:
+            self._save(job.row, job.record)
+        except Refused as refused:
+            logging.getLogger(__name__).error("run %s could not be recorded: %s", job.row.id, refused)
+            self._unsaved[job.row.id] = job.row
 
     def _reviewed(self, ident: str) -> bool:
         """Whether a run has begun to take in a review."""
@@ -306,16 +267,17 @@ class Work:
             return False
 
     def _placed(self, row: RunRow) -> RunRow:
-        waits = row.id in self._waiting
-        return row.model_copy(update={"position": self._waiting.index(row.id) if waits else None})
+        waiting = self._waiting.copy()
+        return row.model_copy(update={"position": waiting.index(row.id) if row.id in waiting else None})
 
-    def _tell(self, job: _Job) -> None:
+    def _tell(self, job: Job) -> None:
         job.feed.put("state", self._placed(job.row).model_dump(mode="json"))
 
     def _save(self, row: RunRow, record: Row) -> None:
         fields = row.model_dump(mode="json", exclude={"id", "scan", "conversation", "created", "position"})
         kept = {name: record.get(name) for name in KEPT}
         self._database.put_run(row.id, row.scan, row.conversation, {**kept, **fields})
+        self._unsaved.pop(row.id, None)
 
 
 def _known(record: Row) -> RunRow:

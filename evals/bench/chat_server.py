@@ -29,6 +29,7 @@ def main(root: Path, state: Path, runs: int) -> None:
     model = ScriptedModel([lambda _, truthful: truthful])
     config = ServeConfig(port=0, roots=(root,), state=state / "server", runs=runs, queue=1000, model=model.name)
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as the command does
     sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()
 

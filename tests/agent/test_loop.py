@@ -19,8 +19,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import BaseModel
 
-import agent.engine
 import agent.checkpoints
+import agent.engine
 from agent.cases import CaseFiles, open_case
 from agent.engine import Engine
 from agent.errors import IntegrityError, ToolError, UsageError

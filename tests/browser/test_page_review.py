@@ -73,7 +73,10 @@ def test_a_rejected_component_makes_the_run_conclude_anew(page: Driver, shots: P
     assert len([one for one in after["lesions"] if one["structure"] == "liver_metastasis"]) == 1
     assert next(one for one in after["structures"] if one["id"] == "liver_metastasis")["by"] == "reviewer"
     # The labels that came with the scan are as they were, and so is another conversation's answer.
+    reviewed = page.page.locator(".legend .made.reviewer")
+    page.until(lambda: reviewed.count() > 0, "the corrected masks are shown")
     page.at("new-conversation").click()
+    page.until(lambda: reviewed.count() == 0, "the masks as they were given are shown")
     assert "metastases is 2" in page.ask("How many liver metastases are there?").inner_text()
 
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.web.faults import Refused
 from agent.web.feed import Feed
 from agent.web.routes.deps import Parts, PartsOf
 from agent.web.run_shapes import RunOut
+from agent.web.streams import PAUSE, EventStream
 
 router = APIRouter(prefix="/v1", tags=["chat completions"])
 
@@ -116,8 +117,7 @@ async def complete(asked: CompletionAsk, at: PartsOf) -> Any:
     row = await run_in_threadpool(at.work.ask_after, scan, said[-1], said[:-1])
     feed = at.work.feed(row.id)
     if asked.stream:
-        chunks = _stream(at, row.id, feed, asked.model)
-        return StreamingResponse(chunks, media_type="text/event-stream")
+        return EventStream(_stream(at, row.id, feed, asked.model))
     await _ended(feed)
     run = await run_in_threadpool(_run, at, row.id)
     created = int(time.time())
@@ -128,36 +128,42 @@ async def complete(asked: CompletionAsk, at: PartsOf) -> Any:
     )  # fmt: skip
 
 
-async def _stream(at: Parts, run: str, feed: Feed | None, model: str) -> AsyncIterator[str]:
+async def _stream(at: Parts, run: str, feed: Feed | None, model: str) -> AsyncGenerator[bytes, None]:
     created = int(time.time())
 
-    def chunk(delta: dict[str, str], finish: str | None = None, **more: Any) -> str:
+    def chunk(delta: dict[str, str], finish: str | None = None, **more: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         data = {
             "id": f"chatcmpl-{run}", "object": "chat.completion.chunk", "created": created, "model": model,
             "choices": [choice], **more,
         }  # fmt: skip
-        return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+        return _line(json.dumps(data, ensure_ascii=False))
 
     yield chunk({"role": "assistant", "content": ""})
     if feed is not None:
-        async for note in feed.watch():
-            if note is None:
-                yield ": still at work\n\n"
+        async with aclosing(feed.watch()) as notes:
+            async for note in notes:
+                if note is None:
+                    yield PAUSE
     try:
         found = await run_in_threadpool(_run, at, run)
     except Refused as refused:
-        yield f"data: {json.dumps({'error': {'code': refused.code, 'message': str(refused)}})}\n\n"
+        yield _line(json.dumps({"error": {"code": refused.code, "message": str(refused)}}))
     else:
         yield chunk({"content": _words(found)})
         yield chunk({}, "stop", tumortrace=_more(found))
-    yield "data: [DONE]\n\n"
+    yield _line("[DONE]")
 
 
 async def _ended(feed: Feed | None) -> None:
     if feed is not None:
-        async for _ in feed.watch():
-            pass
+        async with aclosing(feed.watch()) as notes:
+            async for _ in notes:
+                pass
+
+
+def _line(data: str) -> bytes:
+    return f"data: {data}\n\n".encode()
 
 
 def _scan(at: Parts, model: str) -> str:

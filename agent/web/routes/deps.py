@@ -12,6 +12,8 @@ from agent.web.access import Access
 from agent.web.config import ServeConfig
 from agent.web.corrections import Corrections
 from agent.web.database import Database
+from agent.web.heavy import Heavy
+from agent.web.lock import Lock
 from agent.web.preparing import Preparing
 from agent.web.run_view import RunView
 from agent.web.scans import Scans
@@ -38,6 +40,8 @@ class Parts:
         views: runs that have their report.
         corrections: previews of corrected masks.
         preparing: lets engines look ahead.
+        heavy: threads for paths that take long.
+        lock: keeps other servers from the records.
     """
 
     config: ServeConfig
@@ -52,6 +56,8 @@ class Parts:
     views: RunView
     corrections: Corrections
     preparing: Preparing
+    heavy: Heavy
+    lock: Lock
 
 
 def parts(request: Request) -> Parts:

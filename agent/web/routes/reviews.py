@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.review_model import Decision
 from agent.web.corrections import CorrectionOut
+from agent.web.heavy import heavy
 from agent.web.routes.deps import PartsOf
 from agent.web.routes.scans import Box, Level, binary
 from agent.web.run_shapes import RunOut
@@ -34,6 +35,7 @@ class ReviewList(BaseModel):
 
 
 @router.post("/corrections", status_code=201)
+@heavy
 def preview(run: Ident, asked: CorrectionAsk, at: PartsOf) -> CorrectionOut:
     """What edits of masks would change; nothing is kept."""
     with at.views.case(run) as case:
@@ -41,6 +43,7 @@ def preview(run: Ident, asked: CorrectionAsk, at: PartsOf) -> CorrectionOut:
 
 
 @router.get("/corrections/{correction}", response_class=Response)
+@heavy
 def preview_volume(run: Ident, correction: Ident, at: PartsOf, level: Level = 0, box: Box = None) -> Response:
     """The corrected masks as .nii.gz: 1 stays, 2 goes, 3 comes."""
     found = at.corrections.get(run, correction)
@@ -49,6 +52,7 @@ def preview_volume(run: Ident, correction: Ident, at: PartsOf, level: Level = 0,
 
 
 @router.post("/reviews", status_code=202)
+@heavy
 def review(run: Ident, decision: Decision, at: PartsOf) -> RunOut:
     """A person's decision; the run goes on with it, and its events tell."""
     at.views.check_decision(run, decision)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import FileResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 
 from agent.web.feed import Feed
+from agent.web.heavy import heavy
 from agent.web.mask_view import MasksOut
 from agent.web.routes.deps import PartsOf
 from agent.web.routes.scans import Box, Level, binary
@@ -19,6 +20,7 @@ from agent.web.run_shapes import RunAsk, RunOut, RunRow
 from agent.web.run_view import EvidenceView, TraceCheck
 from agent.web.shapes import Ident
 from agent.web.steps import Step
+from agent.web.streams import PAUSE, STREAM, EventStream, written
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
@@ -80,22 +82,26 @@ def watched(run: Ident, at: PartsOf) -> Watched:
     return Watched(row, feed, [] if feed is not None else at.views.steps(run))
 
 
-@router.get("/{run}/events", response_class=EventSourceResponse)
-async def events(
+@router.get("/{run}/events", response_class=StreamingResponse, responses=STREAM)
+def events(
     found: Annotated[Watched, Depends(watched)], last_event_id: Annotated[str | None, Header(max_length=20)] = None
-) -> AsyncIterator[ServerSentEvent]:
+) -> EventStream:
     """What happens in a run, from its beginning, or after the event that was seen last."""
-    if found.feed is None:
-        after = _after(last_event_id, _TRACE)
-        for number, step in enumerate(found.steps, start=1):
-            if number > after:
-                yield ServerSentEvent(id=f"{_TRACE}-{number}", event="step", data=step)
-        yield ServerSentEvent(event="state", data=found.row)
-        return
-    name = found.feed.name
-    async for note in found.feed.watch(_after(last_event_id, name)):
-        if note is not None:
-            yield ServerSentEvent(id=f"{name}-{note.number}", event=note.event, data=note.data)
+    return EventStream(_ended(found, last_event_id) if found.feed is None else _live(found.feed, last_event_id))
+
+
+async def _ended(found: Watched, last: str | None) -> AsyncGenerator[bytes, None]:
+    after = _after(last, _TRACE)
+    for number, step in enumerate(found.steps, start=1):
+        if number > after:
+            yield written("step", step.model_dump(mode="json"), f"{_TRACE}-{number}")
+    yield written("state", found.row.model_dump(mode="json"))
+
+
+async def _live(feed: Feed, last: str | None) -> AsyncGenerator[bytes, None]:
+    async with aclosing(feed.watch(_after(last, feed.name))) as notes:
+        async for note in notes:
+            yield written(note.event, note.data, f"{feed.name}-{note.number}") if note is not None else PAUSE
 
 
 def _after(last: str | None, name: str) -> int:
@@ -105,6 +111,7 @@ def _after(last: str | None, name: str) -> int:
 
 
 @router.get("/{run}/masks")
+@heavy
 def run_masks(run: Ident, at: PartsOf) -> MasksOut:
     """The masks that a run ended with: those given, those that engines made, those that a person corrected."""
     with at.views.case(run) as case:
@@ -112,6 +119,7 @@ def run_masks(run: Ident, at: PartsOf) -> MasksOut:
 
 
 @router.get("/{run}/masks/{layer}", response_class=Response)
+@heavy
 def run_mask_layer(run: Ident, layer: int, at: PartsOf, level: Level = 0, box: Box = None) -> Response:
     """A layer of them as .nii.gz, on the grid of the same level and box of the scan."""
     with at.views.case(run) as case:
@@ -119,19 +127,21 @@ def run_mask_layer(run: Ident, layer: int, at: PartsOf, level: Level = 0, box: B
 
 
 @router.get("/{run}/evidence/{evidence}")
+@heavy
 def evidence(run: Ident, evidence: str, at: PartsOf) -> EvidenceView:
     """One piece of evidence, in words, and where it lies in the image."""
     return at.views.evidence(run, evidence[:_MOST_ID])
 
 
 @router.get("/{run}/report", response_class=Response)
+@heavy
 def report(
     run: Ident,
     at: PartsOf,
     kind: Annotated[Literal["html", "json", "md"], Query(alias="format")] = "json",
     download: Download = False,
-) -> FileResponse:
-    """The report as the run wrote it."""
+) -> Response:
+    """The report as the run wrote it, but for where it lies on the server's disk."""
     return at.views.report(run, kind, download=download)
 
 
@@ -148,6 +158,7 @@ def trace(run: Ident, at: PartsOf, download: Download = False) -> FileResponse:
 
 
 @router.get("/{run}/trace/check")
+@heavy
 def check_trace(run: Ident, at: PartsOf) -> TraceCheck:
     """Whether the trace and the files beside it are as they were written."""
     return at.views.check(run)

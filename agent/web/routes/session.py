@@ -54,7 +54,7 @@ class Options(BaseModel):
 
 
 @router.get("/status")
-def status(request: Request, at: PartsOf) -> Status:
+async def status(request: Request, at: PartsOf) -> Status:
     """Version, limits, and whether a token is needed; needs none itself."""
     signed_in = at.access.known(request.headers)
     return Status(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from agent.web.faults import Refused, missing
+from agent.web.heavy import heavy
 from agent.web.routes.deps import PartsOf
 from agent.web.shapes import Ident
 from agent.web.sources import MOST_SOURCES, Source
@@ -31,6 +32,7 @@ class Uploaded(BaseModel):
 
 
 @router.get("/sources")
+@heavy
 def list_sources(at: PartsOf) -> SourceList:
     """What lies under the server's folders and among the uploads."""
     sources, cut = at.sources.every()
@@ -57,16 +59,14 @@ async def upload(request: Request, name: Annotated[str, Query(min_length=1, max_
     length = request.headers.get("content-length", "")
     announced = int(length) if length.isdecimal() else None
     path = await at.uploads.take(name, request.stream(), announced)
-    at.sources.changed()
-    sources, _ = await run_in_threadpool(at.sources.every)
-    place = path.resolve()
-    found = next((one for one in sources if one.uploaded and at.sources.path(one.id) == place), None)
+    found = await at.heavy.run(partial(at.sources.at, path.resolve()))
     if found is None:
         raise Refused(409, "too_many", "The server lists too many files already to take another: delete some first.")
     return Uploaded(source=found)
 
 
 @router.delete("/uploads/{source}", status_code=204)
+@heavy
 def drop_source(source: Ident, at: PartsOf) -> Response:
     """Delete an upload; what lies under the server's folders stays."""
     found, path = at.sources.get(source), at.sources.path(source)

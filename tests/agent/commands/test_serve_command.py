@@ -92,6 +92,16 @@ def test_files_that_are_missing(serve: Serve, tmp_path: Path, capsys: pytest.Cap
     assert "token file" in sentence(capsys)
 
 
+@pytest.mark.parametrize("name", ["a" * 5000, "~nobody-of-that-name/scans", "loop"])
+def test_paths_that_cannot_be_used(serve: Serve, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    path = name if name.startswith("~") else str(tmp_path / name)
+    assert serve(path, "--port", "0") == 2
+    assert "folder" in sentence(capsys)
+    assert serve("--token-file", path) == 2
+    assert "token file" in sentence(capsys)
+
+
 def test_records_that_are_none(serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "home" / "server").mkdir(parents=True)
     (tmp_path / "home" / "server" / "server.sqlite").write_bytes(b"no database at all, but text" * 50)

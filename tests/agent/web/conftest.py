@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.web.web_make import Json, Server, serving, write_case
+from tests.agent.web.web_make import Gate, Json, Server, serving, write_case
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +44,19 @@ def own(tmp_path: Path, case_folder: Path) -> Iterator[Server]:
     """A server of one test."""
     with serving(tmp_path, case_folder) as server:
         yield server
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Runs wait at their beginning until it is opened."""
+    made = Gate(monkeypatch)
+    yield made
+    made.opened.set()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty folder of a server."""
+    made = tmp_path / "root"
+    made.mkdir()
+    return made

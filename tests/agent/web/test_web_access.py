@@ -112,6 +112,14 @@ def test_requests_without_a_token_are_no_guesses(fresh: Server) -> None:
     refusal(fresh.client.post("/api/session", json={"token": "guess"}), 403)
 
 
+@pytest.mark.parametrize("other", ['app={"a": 1}; ', "bad name=x; ", "a b; ", 'q="; ', "=; ", "ü=1; "])
+def test_cookies_of_other_servers_on_this_machine_hide_nothing(other: str) -> None:
+    access = Access(TOKEN)
+    own = f"{COOKIE}={access.sign_in(TOKEN)}"
+    assert access.known(Headers({"cookie": other + own}))
+    assert not access.known(Headers({"cookie": other}))
+
+
 def test_forged_cookies() -> None:
     access = Access(TOKEN)
     value = access.sign_in(TOKEN)

@@ -73,6 +73,36 @@ def two(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
+def test_fifty_sessions_at_once_stay_apart(tmp_path: Path, two: Path) -> None:
+    answers = {0: "The number of liver lesions is 2.", 1: "The number of liver lesions is 1."}
+    with serving(tmp_path / "server", two, runs=4) as server:
+        scans = [server.open("ct.nii.gz")["id"], server.open("second/other.nii.gz")["id"]]
+        spleens = [server.ask(scan, "What is the volume of the spleen?")["answer"] for scan in scans]
+        assert spleens[0] != spleens[1]
+
+        def session(number: int) -> list[Json]:
+            which = number % 2
+            talk = talk_about(server, scans[which])
+            runs = [
+                server.ask(scans[which], words, conversation=talk)
+                for words in (LESIONS, "What is the volume of the spleen?")
+            ]
+            assert [one["id"] for one in server.get(f"/api/conversations/{talk}")["turns"]] == [
+                one["id"] for one in runs
+            ]
+            return runs
+
+        with ThreadPoolExecutor(50) as pool:
+            every = list(pool.map(session, range(50)))
+        for number, runs in enumerate(every):
+            assert [one["answer"] for one in runs] == [answers[number % 2], spleens[number % 2]]
+            for run in runs:
+                assert {one["scan"] for one in runs} == {scans[number % 2]}
+                assert server.events(run["id"])[0]["data"]["detail"] == run["question"]
+
+
+@pytest.mark.slow
 def test_two_conversations_at_once_stay_apart(tmp_path: Path, two: Path) -> None:
     with serving(tmp_path / "server", two, runs=2) as server:
         scans = [server.open("ct.nii.gz")["id"], server.open("second/other.nii.gz")["id"]]

@@ -42,6 +42,11 @@ def test_points_are_the_same_in_every_order_of_the_file(order: Order, told: Mask
     case = _case(order)
     found = masks_of(case)
     assert [one.centre_mm for one in found.lesions] == [pytest.approx(one.centre_mm, abs=1e-6) for one in told.lesions]
+    for lesion in found.lesions:
+        # Who goes to a lesion comes to the slice that the list names, and to the lesion.
+        there = voxel_at(case, lesion.centre_mm)
+        assert there.file_slice == lesion.slice
+        assert lesion.structure in there.structures
     for one in found.structures:
         assert one.centre_mm is not None
         # The point is a voxel of the structure itself, at its attenuation.

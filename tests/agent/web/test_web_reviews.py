@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import threading
+import weakref
 from typing import Any
 
 import nibabel as nib
@@ -12,7 +14,10 @@ import pytest
 
 from agent.engine import Engine
 from agent.errors import UsageError
+from agent.web.corrections import Corrections
+from agent.web.faults import Refused
 from tests.agent.web.web_make import Json, Server, refusal
+from tools.correct_model import Edit
 
 LESIONS = "How many liver lesions are there?"
 
@@ -187,3 +192,25 @@ def test_only_a_report_can_be_reviewed(own: Server, monkeypatch: pytest.MonkeyPa
     edits = correction("keep", "liver", [0, 0, 0])["edits"]
     refusal(own.client.post(f"/api/runs/{run}/corrections", json={"edits": edits}), 409, "not_ready")
     assert own.get(f"/api/runs/{run}/reviews") == {"reviews": []}
+
+
+def test_masks_of_runs_and_previews_take_no_more_than_their_room(own: Server, counted: Json) -> None:
+    run = counted["id"]
+    previews = Corrections(room=1)
+    with own.parts.views.case(run) as case:
+        edits = (Edit.model_validate(edit(own, run)),)
+        first, second = (previews.preview(run, case, edits).id for _ in range(2))
+        assert case.scan.hu is not None
+    with pytest.raises(Refused):
+        previews.get(run, first)
+    assert previews.get(run, second).run == run
+
+
+def test_who_looked_at_masks_does_not_hold_a_closed_scan(own: Server, counted: Json) -> None:
+    own.get(f"/api/runs/{counted['id']}/masks")
+    with own.parts.scans.lease(counted["scan"]) as lease:
+        voxels = weakref.ref(lease.case.scan)
+    del lease
+    own.client.delete(f"/api/scans/{counted['scan']}")
+    gc.collect()
+    assert voxels() is None

@@ -138,7 +138,7 @@ def test_leases_without_end_under_threads(tmp_path: Path, case_folder: Path) -> 
         idents = [server.open(labelled=False, phase=phase)["id"] for phase in ("native", "portal", "delayed")]
 
         def work(number: int) -> int:
-            with server.parts.scans.opened(idents[number % 3], 30) as lease:
+            with server.parts.scans.opened(idents[number % 3], threading.Event(), 30) as lease:
                 return int(lease.case.scan.hu[0, 0, 0])
 
         with ThreadPoolExecutor(6) as pool:
@@ -228,6 +228,7 @@ def test_remembered_after_a_restart(tmp_path: Path, case_folder: Path) -> None:
         refusal(server.client.post(f"/api/scans/{scan['id']}/open"), 404, "not_found")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "record",
     [

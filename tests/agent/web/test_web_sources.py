@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import sys
-import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from itertools import permutations, product
@@ -26,13 +24,6 @@ from tests.label_make import blocks, save
 from tests.scan_make import body_hu, write_nifti
 
 OBLIQUE = np.array([[1.9, 0.3, -0.2, -20], [-0.3, 1.9, 0.4, -30], [0.2, -0.6, 3.0, 100], [0, 0, 0, 1]])
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    made = tmp_path / "root"
-    made.mkdir()
-    return made
 
 
 def found(root: Path, *more: Path, uploads: Path | None = None) -> dict[str, Source]:
@@ -79,32 +70,6 @@ def test_labels_are_small_whole_numbers(tmp_path: Path, dtype: type) -> None:
         assert peek(save(tmp_path / "nan.nii.gz", np.full((4, 4, 4), np.nan).astype(dtype))).what == "nifti"
 
 
-def test_links_out_of_the_root_and_loops(root: Path, tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    write_nifti(outside / "secret.nii", body_hu())
-    write_nifti(root / "own.nii", body_hu())
-    (root / "link.nii").symlink_to(outside / "secret.nii")
-    (root / "folder").symlink_to(outside)
-    (root / "loop").symlink_to(root / "loop")
-    (root / "round").symlink_to(root)
-    (root / "gone").symlink_to(root / "nothing")
-    (root / "inner.nii").symlink_to(root / "own.nii")
-    assert set(found(root)) == {"own.nii", "inner.nii"}
-
-
-def test_a_file_that_becomes_a_link_outwards(root: Path, tmp_path: Path) -> None:
-    write_nifti(tmp_path / "secret.nii", body_hu())
-    write_nifti(root / "own.nii", body_hu())
-    sources = Sources((root,), tmp_path / "none")
-    (only,), _ = sources.every()
-    assert sources.path(only.id) == root / "own.nii"
-    (root / "own.nii").unlink()
-    (root / "own.nii").symlink_to(tmp_path / "secret.nii")
-    assert sources.path(only.id) is None
-    assert sources.get(only.id) is None
-
-
 def test_hidden_special_and_strangely_named_files(root: Path) -> None:
     write_nifti(root / ".hidden.nii", body_hu())
     (root / ".folder").mkdir()
@@ -144,6 +109,7 @@ def deep(root: Path) -> Iterator[Path]:
         os.chdir(here)
 
 
+@pytest.mark.slow
 def test_deep_folders(deep: Path) -> None:
     write_nifti(deep / "z.nii", body_hu())
     assert set(found(deep)) == {"z.nii"}
@@ -259,38 +225,6 @@ def test_no_root_and_nothing_uploaded(tmp_path: Path) -> None:
         told = server.get("/api/sources")
     assert told["sources"] == []
     assert "upload" in told["note"]
-
-
-def test_files_that_come_and_go_while_others_look(root: Path) -> None:
-    write_nifti(root / "stays.nii", body_hu())
-    sources = Sources((root,), root / "none")
-    (stays,), _ = sources.every()
-    ended = threading.Event()
-    faults: list[BaseException] = []
-
-    def look() -> None:
-        while not ended.is_set():
-            try:
-                sources.changed()
-                assert stays.id in {one.id for one in sources.every()[0]}
-                found_now = sources.get(stays.id)
-                assert found_now is not None
-            except BaseException as error:  # noqa: BLE001 - told by the test
-                faults.append(error)
-                return
-
-    threads = [threading.Thread(target=look) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    data = (root / "stays.nii").read_bytes()
-    until = time.monotonic() + 0.5
-    while time.monotonic() < until:
-        (root / "comes.nii").write_bytes(data)
-        (root / "comes.nii").unlink()
-    ended.set()
-    for thread in threads:
-        thread.join()
-    assert not faults
 
 
 def test_only_uploads_may_be_deleted(own_root: Path, tmp_path: Path) -> None:

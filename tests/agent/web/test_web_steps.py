@@ -56,6 +56,7 @@ def test_every_kind_has_its_row(kind: Kind) -> None:
     assert (step.n, step.seconds, step.round) == (4, None, None)
 
 
+@pytest.mark.slow
 @given(st.sampled_from([*Kind, "something.new"]), st.dictionaries(FIELDS, JSON, max_size=6))
 def test_nothing_in_a_trace_breaks_a_step(kind: str, data: dict[str, object]) -> None:
     step = step_of(event(kind, **data))
@@ -108,6 +109,7 @@ def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left.seconds(11, 10) is None
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(-5, 50), st.integers(-5, 50))))
 def test_time_left_is_never_negative(counts: list[tuple[int, int]]) -> None:
     left = LeftOver()

@@ -69,6 +69,7 @@ def test_a_scan_and_its_labels(server: Server, tmp_path: Path) -> None:
     assert left(server) == []
 
 
+@pytest.mark.slow
 def test_zipped_dicom(server: Server, tmp_path: Path) -> None:
     paths = write_ct_series(tmp_path / "series", arrays()[0], spacing=(7.0, 7.0), step=(0, 0, 5.0))
     packed = io.BytesIO()
@@ -134,6 +135,7 @@ def test_a_zip_in_a_zip_is_not_entered(server: Server) -> None:
     assert "neither NIfTI nor DICOM" in failed["error"]["message"]
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_fails_with_a_sentence(server: Server) -> None:
     header = nib.Nifti1Header()
     header.set_data_shape((1000, 1000, 1000))
@@ -171,6 +173,7 @@ def test_larger_than_all_may_be(server: Server, tmp_path: Path) -> None:
     assert left(server) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names(server: Server, tmp_path: Path, name: str) -> None:
     answer = send(server, nifti(tmp_path / "ct.nii.gz"), name)

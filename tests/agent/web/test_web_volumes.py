@@ -65,6 +65,7 @@ def test_levels_that_are_none(served: Server, scan: Json, level: str, status: in
     refusal(served.client.get(f"/api/scans/{scan['id']}/volume", params={"level": level}), status)
 
 
+@pytest.mark.slow
 def test_more_than_is_sent_at_once(tmp_path: Path) -> None:
     root = tmp_path / "scans"
     root.mkdir()
@@ -82,6 +83,7 @@ def test_more_than_is_sent_at_once(tmp_path: Path) -> None:
         assert np.array_equal(half, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("flips", FLIPS)
 @pytest.mark.parametrize("shear", [np.eye(4), SHEAR], ids=["straight", "oblique"])
@@ -203,6 +205,7 @@ def test_evidence_has_its_place(served: Server, scan: Json, run: Json) -> None:
     assert axis
 
 
+@pytest.mark.slow
 def test_evidence_without_its_scan(tmp_path: Path, case_folder: Path) -> None:
     with serving(tmp_path, case_folder) as server:
         run = server.ask(server.open()["id"], "What is the volume of the spleen?")

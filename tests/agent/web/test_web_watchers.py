@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from agent.engine import Engine
 from agent.report_model import Report
 from agent.state import RunState
-from tests.agent.web.web_make import Server, listening, until
+from tests.agent.web.web_make import Gate, Server, listening, until
 
 
 def test_who_goes_away_is_forgotten_without_a_fault(
@@ -42,10 +42,30 @@ def test_who_goes_away_is_forgotten_without_a_fault(
             link.close()
         for number in range(50):
             feed.put("step", {"n": number})
-        until(lambda: gc.collect() + 1 and len(feed._watchers), lambda count: count == 2)
+        until(lambda: len(feed._watchers), lambda count: count == 2)
         go.set()
         assert own.ended(run)["state"] == "done"
         until(lambda: len(feed._watchers), lambda count: count == 0)
         for link in links[3:]:
             link.close()
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_an_ending_server_lets_its_watchers_go(own: Server, gate: Gate) -> None:
+    run = own.post("/api/runs", {"scan": own.open()["id"], "question": None})["id"]
+    feed = own.parts.work.feed(run)
+    assert feed is not None
+    gate.begun()
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(own.events, run)
+        until(lambda: len(feed._watchers), lambda count: count == 1)
+        own.parts.work.stop()
+        assert [one["event"] for one in watching.result(60)] == ["state", "state"]
+    gate.opened.set()
+    assert own.ended(run)["state"] == "cancelled"
+
+
+def test_the_description_names_the_streams(served: Server) -> None:
+    paths = served.get("/api/openapi.json")["paths"]
+    for path in ("/api/runs/{run}/events", "/api/scans/{scan}/events"):
+        assert "text/event-stream" in paths[path]["get"]["responses"]["200"]["content"]

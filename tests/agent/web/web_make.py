@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2 as httpx
+import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -20,7 +21,9 @@ from pydantic import SecretStr
 
 from agent.engine import Engine
 from agent.models.embedded import EmbeddedReasoner
+from agent.report_model import Report
 from agent.settings import Settings
+from agent.state import RunState
 from agent.web.app import build_app, build_parts
 from agent.web.config import ServeConfig
 from agent.web.routes.deps import Parts
@@ -85,11 +88,35 @@ class Server:
         """A run that is at work no longer."""
         return until(lambda: self.get(f"/api/runs/{run}"), lambda one: one["state"] not in {"queued", "running"})
 
+    def run_folder(self, run: str) -> Path:
+        """Where a run's files lie."""
+        return self.parts.engine.settings.home / "runs" / run
+
     def events(self, run: str, **headers: str) -> list[Json]:
         """All events of a run: id, event and data."""
         answer = self.client.get(f"/api/runs/{run}/events", headers=headers)
         assert answer.status_code == 200, answer.text
         return list(sse(answer.text.splitlines()))
+
+
+class Gate:
+    """Holds every run at its beginning until it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened = threading.Event()
+        self.waiting = threading.Semaphore(0)
+        original = Engine.ask
+
+        def ask(engine: Engine, *args: Any, **more: Any) -> tuple[Report, RunState]:
+            self.waiting.release()
+            assert self.opened.wait(60)
+            return original(engine, *args, **more)
+
+        monkeypatch.setattr(Engine, "ask", ask)
+
+    def begun(self) -> None:
+        """Wait until one more run has begun."""
+        assert self.waiting.acquire(timeout=60)
 
 
 def good(answer: httpx.Response) -> Any:

@@ -37,10 +37,14 @@ export class App {
       presets: this.presets,
       reviewable,
       wrong: (thing) => this.#wrongMask(thing),
-      open: () => this.dialog.show(),
+      open: (name) => this.dialog.show([], name),
     });
     this.viewer = this.stage.viewer;
-    this.desk = new Desk(this.viewer, (run) => this.useMasks(run));
+    this.desk = new Desk(
+      this.viewer,
+      (run) => this.useMasks(run),
+      () => this.#rest(),
+    );
     this.chat = new Chat(this.places.chat, {
       desk: this.desk,
       wrong: (thing) => this.#wrong(thing),
@@ -82,7 +86,11 @@ export class App {
       this.review.close();
       if (this.scan?.id !== conversation.scan) this.chat.setScan(null);
       this.chat.set(conversation);
-      if (this.scan?.id === conversation.scan) return;
+      if (this.scan?.id === conversation.scan) {
+        // Where something was answered, its masks come with the answer.
+        if (!conversation.turns.some((one) => one.state === "done")) await this.#rest();
+        return;
+      }
       await this.#openScan(await get(`/api/scans/${conversation.scan}`));
     } catch (error) {
       if (error.code === "not_found" && this.chat.conversation?.id === id) this.#gone();
@@ -141,22 +149,34 @@ export class App {
     this.chat.setScan(scan);
     const masks = await get(`/api/scans/${scan.id}/masks`);
     if (this.scan !== scan) return;
-    if (!this.viewer.broken) await this.viewer.open(scan, masks, `/api/scans/${scan.id}/masks`);
-    const latest = this.chat.latest;
-    if (latest) await this.useMasks(latest.id);
+    this.shown = null;
+    await this.viewer.open(scan, masks, `/api/scans/${scan.id}/masks`);
+    await this.useMasks(this.chat.latest?.id ?? null);
   }
 
-  /** Show the masks that a run ended with. */
+  /** Show the masks that a run ended with; null: those that were given with the scan. */
   async useMasks(run) {
     const { scan } = this;
     if (!scan || this.viewer.scan?.id !== scan.id) return;
+    this.shown = run;
+    const path = run ? `/api/runs/${run}/masks` : `/api/scans/${scan.id}/masks`;
     if (!this.#masks.has(run)) {
-      const asked = get(`/api/runs/${run}/masks`);
+      const asked = get(path);
       this.#masks.set(run, asked);
       asked.catch(() => this.#masks.delete(run));
     }
     const masks = await this.#masks.get(run);
-    if (this.scan === scan) await this.viewer.replaceMasks(masks, `/api/runs/${run}/masks`);
+    // Answers may come in another order than they were asked for.
+    if (this.scan === scan && this.shown === run) await this.viewer.replaceMasks(masks, path);
+  }
+
+  /** Masks as the conversation has them: of its latest report, or as given. */
+  async #rest() {
+    try {
+      await this.useMasks(this.chat.latest?.id ?? null);
+    } catch (error) {
+      toast(error.message);
+    }
   }
 
   /** A turn changed: the masks of the latest report are those that are shown. */
@@ -171,12 +191,7 @@ export class App {
       this.stage.lesions.rebuild();
       this.stage.masks.rebuild();
     }
-    if (!turn.run || turn !== this.chat.latest || this.desk.open) return;
-    try {
-      await this.useMasks(turn.id);
-    } catch (error) {
-      toast(error.message);
-    }
+    if (turn.run && turn === this.chat.latest && !this.desk.open) await this.#rest();
   }
 
   #wrong(thing) {
@@ -187,8 +202,10 @@ export class App {
   }
 
   #wrongMask(thing) {
-    const { run } = this.chat.latest;
+    // What is meant was chosen in the lists, which may show an earlier run than the latest.
+    const { run } = this.chat.turn(this.shown) ?? this.chat.latest;
     this.desk.close();
+    this.useMasks(run.id).catch((error) => toast(error.message));
     if (thing.centre_mm) this.viewer.jump(thing.centre_mm);
     this.review.show({
       run,
@@ -209,6 +226,7 @@ export class App {
   fresh() {
     this.review.close();
     this.chat.set(null);
+    this.#rest();
     this.chat.composer.focus();
   }
 

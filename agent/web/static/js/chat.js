@@ -12,6 +12,7 @@ const NEAR = 160;
 export class Chat extends EventTarget {
   #looking;
   #asked = null;
+  #sending = false;
 
   /**
    * @param {HTMLElement} place
@@ -130,33 +131,58 @@ export class Chat extends EventTarget {
 
   /** Ask; null reports on everything. */
   async ask(question, options) {
-    if (!this.scan || this.running) return;
+    if (!this.scan || this.running || this.#sending) return;
+    this.#sending = true;
+    this.update();
+    const { scan, conversation: before } = this;
+    // Who goes elsewhere while the question is on its way finds its answer in the list of conversations.
+    const here = (conversation) => this.conversation === conversation && this.scan === scan;
     try {
-      if (!this.conversation) {
-        this.conversation = await post("/api/conversations", { scan: this.scan.id });
+      const conversation = before ?? (await post("/api/conversations", { scan: scan.id }));
+      if (!before && here(null)) {
+        this.conversation = conversation;
         this.dispatchEvent(new Event("conversation"));
       }
-      const asked = { scan: this.scan.id, question, conversation: this.conversation.id };
+      const asked = { scan: scan.id, question, conversation: conversation.id };
       if (options.length > 0) asked.options = options;
-      const turn = this.#add(await post("/api/runs", asked));
-      this.#asked = turn;
-      this.update();
-      turn.element.scrollIntoView({ block: "start", behavior: "smooth" });
-      this.#name();
+      const run = await post("/api/runs", asked);
+      if (here(conversation)) this.#begun(run);
     } catch (error) {
       toast(error.message);
-      if (question) this.composer.fill(question);
+      if (question && this.scan === scan) this.composer.fill(question);
+    } finally {
+      this.#sending = false;
+      this.update();
     }
+    await this.refresh();
   }
 
-  /** The server names a conversation after its first question. */
-  async #name() {
-    const { id } = this.conversation;
-    const told = await get(`/api/conversations/${id}`).catch(() => null);
-    if (told && this.conversation?.id === id) {
-      this.conversation = told;
-      fill(this.title, told.title || "New conversation");
-    }
+  #begun(run) {
+    const turn = this.#add(run);
+    this.#asked = turn;
+    this.update();
+    turn.element.scrollIntoView({ block: "start", behavior: "smooth" });
+  }
+
+  /**
+   * The server names a conversation after its first question, and another page may have asked in it: follow-ups build
+   * on what was asked there, so it has to be seen here.
+   */
+  async refresh() {
+    const { conversation } = this;
+    if (!conversation || this.#sending) return;
+    const told = await get(`/api/conversations/${conversation.id}`).catch(() => null);
+    if (!told || this.conversation !== conversation || this.#sending) return;
+    Object.assign(conversation, told);
+    fill(this.title, told.title || "New conversation");
+    const missing = told.turns.filter((summary) => !this.turn(summary.id));
+    for (const summary of missing) this.#add(summary);
+    const place = new Map(told.turns.map((summary, at) => [summary.id, at]));
+    const ordered = (one, other) => (place.get(one.id) ?? place.size) - (place.get(other.id) ?? place.size);
+    if (missing.length === 0) return;
+    this.turns.sort(ordered);
+    this.log.append(...this.turns.map((turn) => turn.element));
+    this.update();
   }
 
   stop() {
@@ -170,7 +196,7 @@ export class Chat extends EventTarget {
 
   /** Show what state the conversation is in. */
   update() {
-    this.composer.update({ ready: this.scan !== null, running: this.running !== null });
+    this.composer.update({ ready: this.scan !== null, sending: this.#sending, running: this.running !== null });
     this.empty.hidden = this.turns.length > 0;
     if (this.turns.length === 0) fill(this.empty, this.#welcome());
     const { scrollTop, scrollHeight, clientHeight } = this.scroll;

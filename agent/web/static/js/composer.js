@@ -1,6 +1,9 @@
 // The question box.
 
 import { button, h } from "./dom.js";
+import { recall, remember } from "./memory.js";
+
+const DRAFT = "draft";
 
 /**
  * @param {{ask: (question: string|null, options: string[]) => void, stop: () => void, limit: number}} hands
@@ -62,16 +65,26 @@ export function composer({ ask, stop, limit }) {
       h("div", { class: "composer-foot" }, foot),
     ),
     focus: () => box.focus(),
+    /** Keep what is typed over a reload of the page. */
+    keep: () => remember(DRAFT, box.value),
+    kept: () => {
+      box.value = recall(DRAFT, "");
+      remember(DRAFT, "");
+      grow();
+    },
     /** Put a question into the box without asking it. */
     fill: (text) => {
       box.value = text;
       grow();
       box.focus();
     },
-    /** @param {{ready: boolean, running: boolean}} state */
-    update: ({ ready, running }) => {
-      send.disabled = !ready;
-      everything.disabled = !ready || running;
+    /** @param {{ready: boolean, sending: boolean, running: boolean}} state */
+    update: ({ ready, sending, running }) => {
+      // A control that goes takes the focus with it.
+      const going = running ? [send, everything] : sending ? [everything] : [halt];
+      if (going.includes(document.activeElement)) box.focus();
+      send.disabled = !ready || sending;
+      everything.disabled = !ready || sending || running;
       box.placeholder = ready ? "Ask about this scan" : "Open a scan to ask about it";
       halt.hidden = !running;
       send.hidden = running;

@@ -19,10 +19,15 @@ export class Desk {
   #card = null;
   #pinned = null;
 
-  /** @param {import("./viewer.js").Viewer} viewer @param {(run: string) => Promise<void>} useMasks of that run */
-  constructor(viewer, useMasks) {
+  /**
+   * @param {import("./viewer.js").Viewer} viewer
+   * @param {(run: string) => Promise<void>} useMasks of that run
+   * @param {() => void} closed the evidence was put away, and its run's masks are not asked for any more
+   */
+  constructor(viewer, useMasks, closed) {
     this.viewer = viewer;
     this.useMasks = useMasks;
+    this.closed = closed;
     this.peek = debounced((run, id) => this.#look(run, id), PAUSE);
   }
 
@@ -71,7 +76,7 @@ export class Desk {
     const inside = this.#card?.contains(from);
     if (again && !inside) return this.close();
     const host = inside ? this.#card : from.closest("[data-cards]");
-    if (!inside) this.close();
+    if (!inside) this.#putAway();
     const card = inside
       ? this.#card
       : h("aside", { class: "card", "aria-label": "Evidence", tabindex: "-1", data: { testid: "evidence-card" } });
@@ -100,6 +105,15 @@ export class Desk {
 
   /** Put the card away; the image is as before. */
   close() {
+    const { open, from } = this;
+    // Who was in the card goes on where it came from.
+    const within = this.#card?.contains(document.activeElement);
+    this.#putAway();
+    if (within) from?.focus();
+    if (open) this.closed();
+  }
+
+  #putAway() {
     this.#card?.remove();
     this.#card = null;
     this.from?.classList.remove("chosen");
@@ -139,7 +153,7 @@ export class Desk {
         "div",
         { class: "card-head" },
         h("p", { class: "card-title" }, text ?? `${capital(words(evidence.quantity))} of ${words(evidence.target)}`),
-        button("Close the evidence", { icon: "close", hide: true, class: "quiet tiny", press: () => this.#closeTo() }),
+        button("Close the evidence", { icon: "close", hide: true, class: "quiet tiny", press: () => this.close() }),
       ),
       h(
         "p",
@@ -162,12 +176,6 @@ export class Desk {
         ),
       h("div", { class: "card-foot" }, go || h("span", { class: "dim" }, "It has no one place in the image.")),
     ];
-  }
-
-  #closeTo() {
-    const { from } = this;
-    this.close();
-    from?.focus();
   }
 }
 

@@ -12,8 +12,9 @@ const FOLDED_FROM = 12;
  * @param {import("./viewer.js").Viewer} viewer
  * @param {(structure: any) => void} wrong opens the review of a mask
  * @param {() => boolean} reviewable whether there is a run whose masks may be corrected
+ * @param {() => void} again opens the dialog in which masks are given
  */
-export function legend(viewer, wrong, reviewable) {
+export function legend(viewer, wrong, reviewable, again) {
   const { masks } = viewer;
   const list = h("div", { class: "legend-list" });
   const rows = new Map();
@@ -26,11 +27,15 @@ export function legend(viewer, wrong, reviewable) {
     fill(
       list,
       kinds.map((kind) => group(kind)),
-      masks.structures.length === 0 && h("p", { class: "empty" }, "No masks."),
+      masks.structures.length === 0 && none(),
       notes(),
     );
     mark();
   };
+  const none = () => [
+    h("p", { class: "empty" }, "No masks were given or made."),
+    viewer.scan && button("Open it with masks", { class: "small", press: again, test: "give-masks" }),
+  ];
   const notes = () =>
     (masks.masks?.notes ?? []).length > 0 &&
     h(

@@ -50,12 +50,14 @@ export function lesionList(viewer, wrong, reviewable) {
           press: () => wrong(lesion),
         }),
     );
+  // Without masks nobody has looked: that is not the same as none.
+  const none = () => (masks.structures.length > 0 ? "No lesion in the masks." : "No masks to list lesions of.");
   const build = () => {
     chosen = -1;
     const { lesions } = masks;
     fill(
       body,
-      lesions.length > 0 ? h("ol", {}, lesions.map(row)) : h("p", { class: "empty" }, "No lesion in the masks."),
+      lesions.length > 0 ? h("ol", {}, lesions.map(row)) : h("p", { class: "empty" }, none()),
     );
     fill(count, lesions.length > 0 ? ` ${lesions.length}` : "");
   };

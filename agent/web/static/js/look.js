@@ -40,3 +40,25 @@ export const MOUSE = {
   rightButton: DRAG_MODE.windowing,
   centerButton: DRAG_MODE.pan,
 };
+
+// Pixels of the page.
+const THIN = 1.3;
+
+/**
+ * The crosshair is a solid of the scan's space: where the image is small it would be thinner than a pixel, and vanish;
+ * where it is magnified, it would hide what it points at. Whether it has to be drawn again.
+ */
+export function visibleCrosshair(nv) {
+  const coarsest = Math.max(
+    0,
+    ...nv.screenSlices
+      .filter((tile) => tile.axCorSag < SLICE_TYPE.RENDER)
+      .map((tile) => Math.abs(tile.fovMM[0] / tile.leftTopWidthHeight[2])),
+  );
+  const width = coarsest * THIN * (nv.uiData.dpr || 1);
+  if (!Number.isFinite(width) || width <= 0 || Math.abs(width - nv.opts.crosshairWidth) < 0.05 * width) return false;
+  nv.opts.crosshairWidth = width;
+  // The library makes the solid anew only where it stands elsewhere.
+  if (nv.crosshairs3D) nv.crosshairs3D.mm = [Number.NaN, 0, 0];
+  return true;
+}

@@ -69,18 +69,22 @@ async function start() {
     event.preventDefault();
     app.chat.composer.focus();
   });
+  // Somebody who comes back to this page may have asked in another one.
+  addEventListener("focus", () => app.chat.refresh());
   dropZone(document.getElementById("drop"), (files) => app.dialog.show(files));
   let asking = false;
   session.addEventListener("lost", async () => {
     if (asking) return;
     asking = true;
     await askToken();
+    app.chat.composer.keep();
     location.reload();
   });
   addEventListener("hashchange", () => app.restore());
   addEventListener("unhandledrejection", (event) =>
     toast(event.reason?.message ?? "Something went wrong on this page; reload it."),
   );
+  app.chat.composer.kept();
   await app.restore();
   return app;
 }

@@ -21,10 +21,19 @@ export class OpenDialog {
     this.hands = hands;
   }
 
-  /** Show it, and send what was dropped. @param {File[]} [files] */
-  async show(files = []) {
+  /**
+   * Show it, and send what was dropped.
+   * @param {File[]} [files]
+   * @param {string} [name] of the scan that is chosen at first
+   */
+  async show(files = [], name = null) {
     if (!this.#dialog?.open) this.#build();
     await this.#refresh();
+    const meant = name && this.#sources.find((one) => one.name === name);
+    if (meant) {
+      this.#choose(meant);
+      this.#list();
+    }
     if (files.length > 0) await this.#send(files);
   }
 
@@ -46,6 +55,9 @@ export class OpenDialog {
       { class: "sources", role: "radiogroup", "aria-label": "Scans and masks", data: { testid: "sources" } },
       h("p", { class: "dim" }, "Loading…"),
     );
+    this.list.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.type === "radio" && !this.confirm.disabled) this.#open();
+    });
     this.note = h("p", { class: "dim" });
     this.recent = h("div", { class: "recent" });
     this.uploads = h("div", { class: "uploads" });

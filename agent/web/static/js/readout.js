@@ -54,13 +54,13 @@ export function readout(viewer) {
     fill(cells.mm, DASH);
     tell(null);
   });
-  const row = (label, cell) => h("div", {}, h("span", { class: "dim" }, label), cell);
+  const row = (label, cell, title = null) => h("div", { title }, h("span", { class: "dim" }, label), cell);
   return h(
     "div",
     { class: "readout", "aria-label": "Below the crosshair", role: "group" },
     row("At", cells.mm),
-    row("Slice", cells.slice),
-    row("HU", cells.hu),
+    row("Slice", cells.slice, "Axial slice as the file counts, from 0"),
+    row("HU", cells.hu, "Value of the file at full resolution"),
     row("In", cells.structures),
     h(
       "span",

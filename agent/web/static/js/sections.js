@@ -40,12 +40,20 @@ function grouped(told, items) {
   items.forEach(([item, at]) => {
     const named = item.bindings.find((one) => one.field === "target");
     const id = named?.evidence ?? item.evidence[0];
-    const target = told.evidence[id]?.target;
-    const name = target ? words(target) : "Others";
-    if (!groups.has(name)) groups.set(name, []);
-    groups.get(name).push([item, at]);
+    const target = told.evidence[id]?.target ?? "others";
+    if (!groups.has(target)) groups.set(target, []);
+    groups.get(target).push([item, at]);
   });
-  return [...groups];
+  return [...groups].map(([target, members]) => [called(target, members), members]);
+}
+
+/** What the sentences call a target, else its identifier as words. */
+function called(target, members) {
+  for (const [{ text, bindings }] of members) {
+    const named = bindings.find((one) => one.field === "target");
+    if (named) return Array.from(text).slice(named.start, named.end).join("");
+  }
+  return words(target);
 }
 
 function group(name, members, render) {
@@ -77,7 +85,7 @@ function filter(groups, blocks) {
   const apply = debounced(() => {
     const wanted = field.value.trim().toLowerCase();
     groups.forEach(([name, members], at) => {
-      const found = name.includes(wanted) || members.some(([item]) => item.text.toLowerCase().includes(wanted));
+      const found = name.toLowerCase().includes(wanted) || members.some(([item]) => item.text.toLowerCase().includes(wanted));
       blocks[at].hidden = wanted !== "" && !found;
     });
   }, 120);

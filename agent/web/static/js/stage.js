@@ -11,7 +11,7 @@ import { toolbar } from "./toolbar.js";
 /**
  * Build the left side.
  * @param {HTMLElement} place
- * @param {{presets: any[], wrong: (thing: any) => void, reviewable: () => boolean, open: () => void}} options
+ * @param {{presets: any[], wrong: (thing: any) => void, reviewable: () => boolean, open: (name?: string) => void}} options
  */
 export async function buildStage(place, { presets, wrong, reviewable, open }) {
   const canvas = h("canvas", { "aria-label": "Scan; arrow keys move through it", data: { testid: "canvas" } });
@@ -20,7 +20,7 @@ export async function buildStage(place, { presets, wrong, reviewable, open }) {
   const message = h("div", { class: "stage-message" });
   const banner = h("div", { class: "part-note", role: "status", hidden: true, data: { testid: "part-note" } });
   const lesions = lesionList(viewer, wrong, reviewable);
-  const masks = legend(viewer, wrong, reviewable);
+  const masks = legend(viewer, wrong, reviewable, () => open(viewer.scan.name));
   const side = h("div", { class: "side" }, lesions.panel, masks.panel);
   const showSide = (on) => {
     side.hidden = !on;
@@ -42,8 +42,9 @@ export async function buildStage(place, { presets, wrong, reviewable, open }) {
   try {
     await viewer.attach();
   } catch (error) {
-    viewer.broken = true;
-    say(message, `The image cannot be shown: this browser has no WebGL 2 (${error.message}). Questions still work.`);
+    const why = `The image cannot be shown: this browser has no WebGL 2 (${error.message})`;
+    viewer.broken = `${why}; switch graphics acceleration on or take another browser. Values and questions work.`;
+    say(message, viewer.broken);
   }
   return { viewer, lesions, masks, toggleSide, canvas };
 }
@@ -84,16 +85,19 @@ function say(place, text, ...more) {
 
 function messages(viewer, place, open) {
   const empty = () => {
-    if (viewer.broken) return;
-    if (viewer.scan) place.hidden = true;
+    if (viewer.broken) say(place, viewer.broken);
+    else if (viewer.scan) place.hidden = true;
     else
       say(
         place,
         "No scan is open.",
-        button("Open a scan", { icon: "open", class: "primary", press: open, test: "open-empty" }),
+        button("Open a scan", { icon: "open", class: "primary", press: () => open(), test: "open-empty" }),
       );
   };
   viewer.addEventListener("loaded", empty);
+  viewer.addEventListener("failed", ({ detail }) =>
+    say(place, detail, button("Load it again", { icon: "reset", press: () => viewer.again(), test: "load-again" })),
+  );
   viewer.addEventListener("loading", ({ detail }) => {
     if (viewer.broken) return;
     if (!detail) return empty();

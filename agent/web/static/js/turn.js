@@ -27,7 +27,7 @@ export class Turn extends EventTarget {
     this.result = h("div", { class: "result" });
     this.element = h(
       "article",
-      { class: "turn", data: { testid: "turn", run: summary.id }, "aria-label": summary.question ?? EVERYTHING },
+      { class: "turn", tabindex: "-1", data: { testid: "turn", run: summary.id }, "aria-label": summary.question ?? EVERYTHING },
       h(
         "div",
         { class: "question" },
@@ -134,6 +134,13 @@ export class Turn extends EventTarget {
   }
 
   #show() {
+    const within = this.element.contains(document.activeElement);
+    this.#showState();
+    // A button that was pressed may be gone now; its user goes on from here.
+    if (within && !this.element.contains(document.activeElement)) this.element.focus({ preventScroll: true });
+  }
+
+  #showState() {
     const { state } = this.summary;
     this.element.dataset.state = state;
     this.element.setAttribute("aria-busy", String(this.running));

@@ -2,18 +2,20 @@
 
 import { Niivue } from "../vendor/niivue/niivue.js";
 import { Lines } from "./lines.js";
-import { FOUR, LAYOUTS, MOUSE, OPTIONS } from "./look.js";
+import { FOUR, LAYOUTS, MOUSE, OPTIONS, visibleCrosshair } from "./look.js";
 import { MaskSet } from "./masks.js";
 import { Overlays } from "./overlays.js";
 import { labelImage, partAround, query, scanImage } from "./volumes.js";
 
 /**
- * Tells `moved` (the crosshair), `drawn`, `window`, `layout`, `loading` (detail: {text, part} or null) and `loaded`.
+ * Tells `moved` (the crosshair), `window`, `layout`, `loading` (detail: {text, part} or null), `loaded`, and `failed`
+ * (detail: why) where the image could not be loaded.
  */
 export class Viewer extends EventTarget {
   #canvas;
   #loading = new AbortController();
   #preview = null;
+  #wanted = [0, null];
 
   /** @param {HTMLCanvasElement} canvas @param {SVGElement} overlay drawn over the canvas */
   constructor(canvas, overlay) {
@@ -28,6 +30,8 @@ export class Viewer extends EventTarget {
     this.mm = null;
     /** What the server said of the voxel below the crosshair. */
     this.voxel = null;
+    /** Whether this browser cannot show an image; everything else works without. */
+    this.broken = false;
     this.nv = new Niivue({ ...OPTIONS });
     this.overlays = new Overlays(this.nv, this.masks);
     this.lines = new Lines(this.nv, overlay);
@@ -47,6 +51,7 @@ export class Viewer extends EventTarget {
     const draw = nv.drawScene.bind(nv);
     nv.drawScene = (...values) => {
       const drawn = draw(...values);
+      if (visibleCrosshair(nv)) draw(...values);
       this.lines.draw();
       return drawn;
     };
@@ -76,7 +81,13 @@ export class Viewer extends EventTarget {
     this.#preview = null;
     this.lines.set([], null);
     this.masks.set(masks, path);
-    await this.#load(scan.preview, null);
+    if (this.broken) this.#tell("loaded");
+    else await this.#load(scan.preview, null);
+  }
+
+  /** Load what could not be loaded. */
+  async again() {
+    await this.#load(...this.#wanted);
   }
 
   /** Close what is open. */
@@ -119,6 +130,7 @@ export class Viewer extends EventTarget {
     const loading = new AbortController();
     this.#loading = loading;
     const { signal } = loading;
+    this.#wanted = [level, box];
     const ask = query(level, box);
     const progress = (text) => (received, total) => {
       this.#tell("loading", { text, part: total ? received / total : null });
@@ -148,21 +160,20 @@ export class Viewer extends EventTarget {
       if (this.#preview) await this.#addPreview(ask);
       this.overlays.paint();
     } catch (error) {
-      if (error.name !== "AbortError") throw error;
+      if (error.name !== "AbortError" && this.#loading === loading) this.#tell("failed", error.message);
       return;
-    } finally {
-      if (this.#loading === loading) {
-        this.#loading = new AbortController();
-        this.#tell("loading", null);
-      }
     }
+    if (this.#loading === loading) this.#tell("loading", null);
     this.#tell("loaded");
   }
 
   /** The largest lesion is looked at first, else the middle. */
   #start() {
     const [first] = [...this.masks.lesions].sort((one, other) => other.volume_cm3 - one.volume_cm3);
-    return first?.centre_mm ?? Array.from(this.nv.frac2mm([0.5, 0.5, 0.5], 0, true)).slice(0, 3);
+    if (first) return first.centre_mm;
+    // The middle of a voxel: between two slices, the image and the value below the crosshair could differ.
+    const middle = this.nv.volumes[0].dimsRAS.slice(1, 4).map((size) => (Math.floor(size / 2) + 0.5) / size);
+    return Array.from(this.nv.frac2mm(middle, 0, true)).slice(0, 3);
   }
 
   /** Take everything out; what is to come has the memory to itself. */
@@ -194,6 +205,7 @@ export class Viewer extends EventTarget {
 
   /** Move the crosshair to a point (mm, RAS); a point beside the part that is shown opens the whole again. */
   jump(mm) {
+    if (this.broken) this.#moved(mm);
     if (!this.ready) return;
     const place = this.nv.mm2frac(mm, 0, true);
     if (this.box && place.some((value) => value < 0 || value > 1)) {
