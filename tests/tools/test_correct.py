@@ -183,7 +183,11 @@ def _worlds(draw: st.DrawFn) -> tuple[Case, list[Edit]]:
     layers = [rng.choice(4, size, p=[0.55, 0.25, 0.1, 0.1]).astype(np.uint8) for _ in range(draw(st.integers(1, 2)))]
     keys = [(number, value) for number in range(len(layers)) for value in (1, 2, 3)]
     names = ("liver", "liver_lesion", "liver_cyst", "spleen")
-    entries = {name: tuple(draw(st.lists(st.sampled_from(keys), max_size=3, unique=True))) for name in names}
+    entries = {
+        # Whatever reads masks gives every class a label, with voxels or not.
+        name: tuple(draw(st.lists(st.sampled_from(keys), min_size=1, max_size=3, unique=True)))
+        for name in names
+    }
     hu = rng.integers(-50, 150, size).astype(np.int16)
     moved, grid, _ = to_canonical(hu, affine_of((1.5, 2, 3), size, turn=(7, -12, 31)))
     case = Case(scan=replace(scan_of(moved, grid.affine), grid=grid), labels=LabelSet(grid, tuple(layers), entries))
