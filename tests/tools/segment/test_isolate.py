@@ -55,7 +55,8 @@ def _in_turn(offer: Offer, wanted: tuple[str, ...], settings: EngineSettings, te
 def _both(ran: Path, one: threading.Thread, other: threading.Thread) -> None:
     """Start the other once the engine of the one runs, and wait for both."""
     one.start()
-    while not ran.exists():
+    # The file is there a moment before its line is.
+    while not (ran.exists() and ran.stat().st_size):
         time.sleep(0.02)
     other.start()
     one.join()
