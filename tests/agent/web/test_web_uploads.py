@@ -90,6 +90,7 @@ def test_one_dicom_file(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data",
     [b"just words", b"%PDF-1.7", b"\x7fELF" + b"\0" * 500, gzip.compress(b"words"), b"PK\x03\x04torn", b"\x5c\x01\0\0"],
+    ids=["words", "pdf", "program", "packed words", "torn zip", "short header"],
 )
 def test_what_cannot_be_opened(server: Server, data: bytes) -> None:
     told = refusal(send(server, data, "notes.txt"), 422, "bad_input")
