@@ -256,9 +256,19 @@ def to_canonical(array: NDArray[Any], affine: FloatArray) -> tuple[NDArray[Any],
     Returns:
         The reordered array (C-contiguous), its grid, and the orientation of the input.
     """
+    grid, orientation = canonical_grid((int(array.shape[0]), int(array.shape[1]), int(array.shape[2])), affine)
+    moved = np.ascontiguousarray(nib.orientations.apply_orientation(array, orientation.transform))
+    return moved, grid, orientation
+
+
+def canonical_grid(shape: tuple[int, int, int], affine: FloatArray) -> tuple[Grid, Orientation]:
+    """Where voxels lie once they are in the axis order closest to RAS+, and how they were ordered before.
+
+    Args:
+        shape: voxels along the axes as they are.
+        affine: (4, 4) voxel → world mm, RAS+, invertible.
+    """
     transform = nib.orientations.io_orientation(affine)
-    moved = np.ascontiguousarray(nib.orientations.apply_orientation(array, transform))
-    shape = (int(array.shape[0]), int(array.shape[1]), int(array.shape[2]))
-    new_affine = affine @ nib.orientations.inv_ornt_aff(transform, shape)
-    grid = Grid(shape=(moved.shape[0], moved.shape[1], moved.shape[2]), affine=np.asarray(new_affine))
-    return moved, grid, Orientation(transform=np.asarray(transform), shape=shape)
+    moved = affine @ nib.orientations.inv_ornt_aff(transform, shape)
+    i, j, k = (shape[int(axis)] for axis in np.argsort(transform[:, 0]))
+    return Grid(shape=(i, j, k), affine=np.asarray(moved)), Orientation(np.asarray(transform), shape)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from agent.errors import ScanError
 from tools.readers.blob import Kind, file_blob, kind_of
 from tools.readers.limits import PARSE_FAULTS, ReadLimits
 from tools.readers.nifti_header import read_header
-from tools.volume import FloatArray, Grid
+from tools.volume import Grid, canonical_grid
 
 _PEEK_BYTES = 1 << 20
 _MOST_LABELS = 1000
@@ -62,7 +61,7 @@ def peek(path: Path) -> Peek:
     whole = len(values) - len(values) % header.dtype.itemsize
     seen = values[:whole].view(header.dtype)
     labels = _like_labels(seen, header.slope, header.intercept)
-    return Peek("labels" if labels else "nifti", _canonical(header.shape, header.affine))
+    return Peek("labels" if labels else "nifti", canonical_grid(header.shape, header.affine)[0])
 
 
 def _start(path: Path, *, packed: bool) -> bytes:
@@ -80,10 +79,3 @@ def _like_labels(values: NDArray[Any], slope: float, intercept: float) -> bool:
     whole = values.dtype.kind in "iu" or bool(np.all(values == np.round(values)))
     ends = sorted((low * slope + intercept, high * slope + intercept))
     return whole and ends[0] >= 0 and ends[1] <= _MOST_LABELS
-
-
-def _canonical(shape: tuple[int, int, int], affine: FloatArray) -> Grid:
-    transform = nib.orientations.io_orientation(affine)
-    moved = affine @ nib.orientations.inv_ornt_aff(transform, shape)
-    i, j, k = (shape[int(axis)] for axis in np.argsort(transform[:, 0]))
-    return Grid(shape=(i, j, k), affine=np.asarray(moved))
