@@ -7,6 +7,7 @@ import sqlite3
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import StateSnapshot
 
 from agent.runs import RunFolder
 from agent.settings import Settings
@@ -33,3 +34,12 @@ def checkpoints(connection: sqlite3.Connection) -> SqliteSaver:
 def run_config(folder: RunFolder, settings: Settings) -> RunnableConfig:
     """Configuration of the graph for one run."""
     return {"configurable": {"thread_id": folder.id}, "recursion_limit": 10 + 24 * settings.max_rounds}
+
+
+def nodes_left(snapshot: StateSnapshot) -> list[str]:
+    """Nodes that a run still has to do or to end with; none of a run that ended, or that has not begun.
+
+    What a node made is stored before the checkpoint that holds it: a run that was killed between the two has its node
+    among these, and not in `StateSnapshot.next`, which would call it finished.
+    """
+    return [task.name for task in snapshot.tasks]

@@ -13,7 +13,7 @@ from typing import Any
 
 from langgraph.types import Command
 
-from agent.checkpoints import checkpoints, run_config
+from agent.checkpoints import checkpoints, nodes_left, run_config
 from agent.errors import Cancelled, ModelUnavailable, UsageError
 from agent.graph import build_graph
 from agent.identity import check_same, identity, model_of, run_start
@@ -198,13 +198,16 @@ class Engine:
             config = run_config(folder, self.settings)
             begun = graph.get_state(config)
             record = open_record(folder)
-            start: RunState | Command[str] | None = None if begun.next else RunState(run_id=folder.id, request=request)
+            at = nodes_left(begun)
+            start: RunState | Command[str] | None = None if at else RunState(run_id=folder.id, request=request)
             if record is not None and len(begun.values.get("reviews", ())) < record.review.number:
-                if not begun.next:
-                    # A run that nobody attended ended with its report; who reviews it attends it from here on.
+                if "review" not in at:
+                    # A run that nobody attended ended with its report, or was killed once it had it: who reviews it
+                    # attends it from here on.
                     attended = begun.values["request"].model_copy(update={"attended": True})
                     graph.update_state(config, {"request": attended}, as_node="report")
-                start = Command(resume=record.model_dump(mode="json"))
+                if "review" not in at or "review" in begun.next:
+                    start = Command(resume=record.model_dump(mode="json"))
             # A resumed run goes on counting what its model takes.
             spent = begun.values.get("usage", Usage())
             services = replace(services, model=self.model.begin(spent, self._heard()))
