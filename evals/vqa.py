@@ -8,18 +8,14 @@ OUT/results.jsonl       all of them; summary.json, summary.md and accuracy.html 
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from agent.errors import UsageError
 from agent.files import atomic_write
 from evals.controls import constant_answer, shuffled_plan, write_control_scan
+from evals.jobs import claim, read_rows, run_jobs
 from evals.marking import mark
 from evals.metrics import Marked
 from evals.questions import make_questions
@@ -62,7 +58,10 @@ def run_vqa(options: VqaOptions, progress: Progress = lambda what, done, total: 
     Raises:
         UsageError: the folder holds another run, or cannot be written.
     """
-    _claim(options)
+    claim(
+        options.out,
+        {"format": FORMAT, "phantoms": options.phantoms, "seed": options.seed, "control": options.control},
+    )
     plans = plan_cases(options.phantoms, options.seed)
     if options.control is not None:
         plans = [plan for plan in plans if plan.view.name == "full"]
@@ -71,27 +70,13 @@ def run_vqa(options: VqaOptions, progress: Progress = lambda what, done, total: 
     total = sum(len(job.questions) for job in jobs)
     done = 0
     progress("questions", 0, total)
-    for count in _run(jobs, options.workers):
+    for count in run_jobs(answer_job, jobs, options.workers):
         done += count
         progress("questions", done, total)
     marked = [one for job in jobs for one in results_of(job)]
     lines = "".join(one.model_dump_json() + "\n" for one in marked)
     atomic_write(options.out / "results.jsonl", lines)
     return marked
-
-
-def _claim(options: VqaOptions) -> None:
-    plan = {"format": FORMAT, "phantoms": options.phantoms, "seed": options.seed, "control": options.control}
-    path = options.out / "plan.json"
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            if json.loads(path.read_bytes()) != plan:
-                raise UsageError(f"{options.out} holds another run (see plan.json): choose another folder with --out")
-        else:
-            atomic_write(path, json.dumps(plan) + "\n")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{options.out} cannot be used for results ({error}): choose another folder") from error
 
 
 def _phantoms(plans: Sequence[CasePlan], options: VqaOptions, progress: Progress) -> Iterator[tuple[str, Path]]:
@@ -171,26 +156,6 @@ def _jobs(plans: Sequence[CasePlan], folders: dict[str, Path], options: VqaOptio
     return jobs
 
 
-def _run(jobs: Sequence[Job], workers: int) -> Iterator[int]:
-    """Answer all that is open; yields how many questions each finished case has."""
-    if workers == 1:
-        for job in jobs:
-            yield from answer_job(job)
-        return
-    # Fresh processes: nothing that this one has loaded or locked goes along.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
-        waiting: set[Future[int]] = {pool.submit(_whole_job, job) for job in jobs}
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for one in finished:
-                yield one.result()
-
-
-def _whole_job(job: Job) -> int:
-    return sum(answer_job(job))
-
-
 def answer_job(job: Job) -> Iterator[int]:
     """Answer the questions of a case that have no result yet; yields how many are done, one or several at a time.
 
@@ -198,7 +163,7 @@ def answer_job(job: Job) -> Iterator[int]:
     """
     from evals.vqa_answer import answering  # noqa: PLC0415  (the agent: not needed for control answers and tables)
 
-    known = {one.question.qid for one in read_results(job.results)}
+    known = {one.question.qid for one in read_rows(job.results, Marked)}
     missing = [question for question in job.questions if question.qid not in known]
     yield len(job.questions) - len(missing)
     if not missing:
@@ -221,7 +186,7 @@ def answer_job(job: Job) -> Iterator[int]:
 
 def results_of(job: Job) -> list[Marked]:
     """The results of a case in the order of its questions, marked anew by the truth as it is now."""
-    known = {one.question.qid: one.given for one in read_results(job.results)}
+    known = {one.question.qid: one.given for one in read_rows(job.results, Marked)}
     return [
         Marked(question=question, given=known[question.qid], outcome=mark(question, known[question.qid]))
         for question in job.questions
@@ -231,21 +196,3 @@ def results_of(job: Job) -> list[Marked]:
 
 def _put(write: Callable[[str], int], one: Marked) -> None:
     write(one.model_dump_json() + "\n")
-
-
-def read_results(path: Path) -> list[Marked]:
-    """Results of a file; a last line that was cut off by a kill is left out, and the file mended.
-
-    Raises:
-        UsageError: a line that is none of ours.
-    """
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        atomic_write(path, whole)
-    try:
-        return [Marked.model_validate_json(line) for line in whole.splitlines()]
-    except ValidationError as error:
-        raise UsageError(f"{path} holds lines that are no results: remove it, or choose another folder") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from retrieval.passages import read_yaml
@@ -70,6 +70,9 @@ class LesionType:
 _NUMERAL = re.compile(r"(?:^| )(?:[IVX]+|\w?\d+)$")
 
 
+_MOST_COMPOSED = 4096
+
+
 class Ontology:
     """The structures, the lesion types, and the phrases that name them."""
 
@@ -84,6 +87,8 @@ class Ontology:
         for lesion in data.lesions:
             self._add_lesion(lesion)
         self._longest = max(len(phrase) for phrase in self._phrases)
+        # Composed thousands of times while a question is read; bounded, since names come from files as well.
+        self._lesion = lru_cache(maxsize=_MOST_COMPOSED)(self._compose)
 
     # -- building ---------------------------------------------------------------------------------------------
 
@@ -153,7 +158,7 @@ class Ontology:
             id=ident, name=ident.replace("_", " "), names=ident.replace("_", " "), kind="user", base=ident
         )
 
-    def _lesion(self, ident: str) -> Structure | None:
+    def _compose(self, ident: str) -> Structure | None:
         base, side = ident, None
         for one in SIDES:
             if ident.endswith(f"_{one}"):

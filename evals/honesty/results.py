@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from agent.errors import UsageError
 from agent.files import atomic_write
 from evals.honesty.checker import Problem
 
@@ -226,21 +225,3 @@ def write_report(outcomes: Sequence[Outcome], skipped: dict[str, str], out: Path
     atomic_write(out / "summary.json", f'{head},\n "honest": {str(summary.honest).lower()}\n}}\n')
     atomic_write(out / "summary.md", markdown(summary, outcomes))
     return summary
-
-
-def read_outcomes(path: Path) -> list[Outcome]:
-    """Results of a file; a last line that was cut off by a kill is left out.
-
-    Raises:
-        UsageError: a line that is none of ours.
-    """
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        atomic_write(path, whole)
-    try:
-        return [Outcome.model_validate_json(line) for line in whole.splitlines()]
-    except ValidationError as error:
-        raise UsageError(f"{path} holds lines that are no results: remove it, or choose another folder") from error

@@ -29,9 +29,10 @@ from evals.honesty.checker import Honest, check_report
 from evals.honesty.facts import Facts
 from evals.honesty.lies import LIES
 from evals.honesty.plan import Planned
-from evals.honesty.results import Outcome, read_outcomes
+from evals.honesty.results import Outcome
 from evals.honesty.wire import Truthful, hidden, responder
 from evals.honesty.wire_lies import scripts
+from evals.jobs import read_rows
 from evals.questions_model import Question
 from evals.serving.replies import Reply, Script
 from evals.serving.scripted_server import ScriptedServer
@@ -65,7 +66,7 @@ def qid_of(question: Question | None) -> str:
 
 def run_job(job: Job) -> Iterator[int]:
     """Run what has no result yet; yields how many runs are done, one or several at a time."""
-    known = {(one.group, one.model, one.qid) for one in read_outcomes(job.results)}
+    known = {(one.group, one.model, one.qid) for one in read_rows(job.results, Outcome)}
     missing = [one for one in job.planned if (one.group, one.model, one.qid) not in known]
     yield len(job.planned) - len(missing)
     if not missing:

@@ -8,21 +8,17 @@ OUT/summary.json, .md   what they come to
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import UsageError
-from agent.files import atomic_write
 from evals.honesty.cases import DATA, HonestyCase, Skipped, make_cases
 from evals.honesty.plan import plan_runs
 from evals.honesty.questions import questions_for
-from evals.honesty.results import HonestySummary, Outcome, read_outcomes, write_report
+from evals.honesty.results import HonestySummary, Outcome, write_report
 from evals.honesty.run import Job, run_job
+from evals.jobs import claim, read_rows, run_jobs
 from evals.questions_model import Question
 
 Progress = Callable[[str, int, int], None]
@@ -61,7 +57,13 @@ def run_honesty(options: HonestyOptions, progress: Progress = lambda what, done,
     Raises:
         UsageError: the folder holds another run, or cannot be written.
     """
-    _claim(options)
+    claim(
+        options.out,
+        {
+            "format": FORMAT, "seed": options.seed, "questions": options.questions, "phantoms": options.phantoms,
+            "model": options.url,
+        },
+    )  # fmt: skip
     cases: list[HonestyCase] = []
     skipped: dict[str, str] = {}
     progress("cases", 0, 0)
@@ -84,45 +86,11 @@ def run_honesty(options: HonestyOptions, progress: Progress = lambda what, done,
     ]  # fmt: skip
     done = 0
     progress("runs", 0, len(plan))
-    for count in _run(jobs, options.workers):
+    for count in run_jobs(run_job, jobs, options.workers):
         done += count
         progress("runs", done, len(plan))
     outcomes: list[Outcome] = []
     for job in jobs:
         wanted = {(one.group, one.model, one.qid) for one in job.planned}
-        outcomes += [one for one in read_outcomes(job.results) if (one.group, one.model, one.qid) in wanted]
+        outcomes += [one for one in read_rows(job.results, Outcome) if (one.group, one.model, one.qid) in wanted]
     return write_report(outcomes, skipped, options.out)
-
-
-def _claim(options: HonestyOptions) -> None:
-    plan = {"format": FORMAT, "seed": options.seed, "questions": options.questions, "phantoms": options.phantoms,
-            "model": options.url}  # fmt: skip
-    path = options.out / "plan.json"
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            if json.loads(path.read_bytes()) != plan:
-                raise UsageError(f"{options.out} holds another run (see plan.json): choose another folder with --out")
-        else:
-            atomic_write(path, json.dumps(plan) + "\n")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{options.out} cannot be used for results ({error}): choose another folder") from error
-
-
-def _run(jobs: Sequence[Job], workers: int) -> Iterator[int]:
-    if workers == 1:
-        for job in jobs:
-            yield from run_job(job)
-        return
-    # Fresh processes: nothing that this one has loaded or locked goes along.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
-        waiting: set[Future[int]] = {pool.submit(_whole, job) for job in jobs}
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for one in finished:
-                yield one.result()
-
-
-def _whole(job: Job) -> int:
-    return sum(run_job(job))

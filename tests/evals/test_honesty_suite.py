@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from evals.honesty.plan import WIRE, Planned
-from evals.honesty.results import Outcome, read_outcomes, summarise, write_report
+from evals.honesty.results import Outcome, summarise, write_report
 from evals.honesty.run import Job, run_job
 from evals.honesty.suite import HonestyOptions, run_honesty
+from evals.jobs import read_rows
 from tests.evals.honesty_make import CHOICE, CUT, LARGER, VOLUME, boxes
 
 QUESTIONS = (VOLUME, CUT, LARGER, CHOICE)
@@ -31,7 +32,7 @@ def job(folder: Path, *planned: tuple[str, str]) -> Job:
 
 def run(todo: Job) -> list[Outcome]:
     assert sum(run_job(todo)) == len(todo.planned)
-    return read_outcomes(todo.results)
+    return read_rows(todo.results, Outcome)
 
 
 @pytest.mark.slow
@@ -56,7 +57,7 @@ def test_the_truth_gets_out_and_lies_do_not(tmp_path: Path) -> None:
     truthful = [one for one in outcomes if one.model == "truthful"]
     assert all(one.status == "consistent" and not one.lied and one.calls for one in truthful)
     assert sum(run_job(todo)) == len(todo.planned)  # again: nothing is left to do
-    assert len(read_outcomes(todo.results)) == len(outcomes)
+    assert len(read_rows(todo.results, Outcome)) == len(outcomes)
 
 
 @pytest.mark.slow
@@ -104,5 +105,5 @@ def test_a_cut_off_line_is_run_again(tmp_path: Path) -> None:
     one = Outcome(case="c", question=None, qid="report", group="truthful", model="truthful", status="consistent")
     path = tmp_path / "r.jsonl"
     path.write_text(one.model_dump_json() + "\n" + one.model_dump_json()[:20])
-    assert read_outcomes(path) == [one]
-    assert read_outcomes(tmp_path / "none.jsonl") == []
+    assert read_rows(path, Outcome) == [one]
+    assert read_rows(tmp_path / "none.jsonl", Outcome) == []

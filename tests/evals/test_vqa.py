@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 from agent.cli import build_app
 from agent.errors import UsageError
 from evals import vqa, vqa_answer, vqa_cases
+from evals.jobs import read_rows
 from evals.marking import Given
-from evals.metrics import summarise
+from evals.metrics import Marked, summarise
 from evals.phantom_io import label_table
 from evals.questions_model import Question
 from evals.view_files import read_label_table, write_view
 from evals.views import LESIONS, View
-from evals.vqa import Job, answer_job, read_results, results_of, run_vqa
+from evals.vqa import Job, answer_job, results_of, run_vqa
 from evals.vqa_options import VqaOptions
 from evals.vqa_report import chart, markdown
 from tests.truth_make import PARTS, VOLUMES, lesion, seen, truth_data
@@ -109,7 +110,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     steps.close()
     with job.results.open("ab") as stream:
         stream.write(b'{"question": {"qi')  # killed while writing
-    assert len(read_results(job.results)) == 3
+    assert len(read_rows(job.results, Marked)) == 3
     assert sum(answer_job(job)) == 6
     assert Scripted.asked == 6
     assert sum(answer_job(job)) == 6
@@ -125,7 +126,7 @@ def test_results_are_marked_by_the_truth_as_it_is_now(tmp_path: Path) -> None:
     assert results_of(job)[0].outcome == "right"
     job.results.write_text("{}\n")
     with pytest.raises(UsageError, match="no results"):
-        read_results(job.results)
+        read_rows(job.results, Marked)
 
 
 def test_another_runs_folder_is_refused(tmp_path: Path) -> None:
