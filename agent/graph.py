@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -71,6 +72,12 @@ def build_graph(checkpointer: BaseCheckpointSaver[str]) -> CompiledStateGraph[Ru
 
     The critic sends the run back to the plan, or to the report; a person who attends it, from the report to either.
     """
+    return _wired().compile(checkpointer=checkpointer)
+
+
+@cache
+def _wired() -> StateGraph[RunState, Services, RunState, RunState]:
+    """The wiring, which all runs share: LangGraph reads the types of all nodes for it; compiling is the lesser part."""
     graph = StateGraph(RunState, context_schema=Services)
     graph.add_node("intake", unless_stopped(intake))
     graph.add_node("understand", unless_stopped(understand))
@@ -94,4 +101,4 @@ def build_graph(checkpointer: BaseCheckpointSaver[str]) -> CompiledStateGraph[Ru
     graph.add_node("review", review)
     graph.add_conditional_edges("report", after_report)
     graph.add_conditional_edges("review", after_review)
-    return graph.compile(checkpointer=checkpointer)
+    return graph
