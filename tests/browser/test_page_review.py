@@ -36,8 +36,12 @@ def test_an_override_stands_beside_the_machines_conclusion(page: Driver, shots: 
     assert "Dr Ada Example" in shown and "fluid attenuation" in shown
     page.keep(shots, "overridden")
 
+    def trace_now() -> str:
+        return httpx.get(f"{page.base}/api/runs/{run}/trace").text
+
     run = turn.get_attribute("data-run")
-    trace = httpx.get(f"{page.base}/api/runs/{run}/trace").text
+    page.until(lambda: trace_now().count('"kind":"run.end"') == 2, "the run ended with the review")
+    trace = trace_now()
     assert '"kind":"review"' in trace and "Dr Ada Example" in trace
     assert httpx.get(f"{page.base}/api/runs/{run}/trace/check").json() == {
         "ok": True, "events": trace.count("\n"), "problems": [],
