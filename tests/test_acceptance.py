@@ -88,6 +88,7 @@ def test_without_labels_a_lesion_is_not_assessed(tmp_path: Path) -> None:
     assert case.scan.padding == -3024
 
 
+@pytest.mark.slow
 def test_plain_scan_rules_hold_on_the_plain_scan_only(native: Case, contrast: Case, tmp_path: Path) -> None:
     question = "Does the patient have a fatty liver?"
     plain = answer(native, question, tmp_path).answer

@@ -15,12 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agent", "tools", "prompts", "retrieval", "evals")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_other_distribution_owns_our_names(package: str) -> None:
     owners = set(packages_distributions().get(package, []))
     assert owners <= {"tumortrace"}
 
 
+@pytest.mark.slow
 def test_every_command_is_called_like_its_entry_point() -> None:
     points = {point.name for point in entry_points(group=GROUP)}
     runner = CliRunner()

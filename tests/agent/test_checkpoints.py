@@ -59,6 +59,7 @@ def checkpoints_of_a_run(case: Case, folder: Path) -> int:
     return count[0]
 
 
+@pytest.mark.slow
 def test_a_run_without_one_of_its_checkpoints_goes_on(case: Case, tmp_path: Path) -> None:
     most = checkpoints_of_a_run(case, tmp_path / "count")
     whole, state = engine(tmp_path / "whole").ask(case, QUESTION, out=tmp_path / "whole" / "run")
@@ -77,6 +78,7 @@ def test_a_run_without_one_of_its_checkpoints_goes_on(case: Case, tmp_path: Path
         assert verify(folder / "run" / "trace.jsonl").ok, at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attended", [False, True])
 def test_a_run_that_lost_the_checkpoint_of_its_report_can_be_reviewed(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attended: bool
@@ -95,6 +97,7 @@ def test_a_run_that_lost_the_checkpoint_of_its_report_can_be_reviewed(
     assert kinds(folder).count("review") == 1 and verify(folder / "trace.jsonl").ok
 
 
+@pytest.mark.slow
 def test_a_review_without_one_of_its_checkpoints_goes_on(case: Case, tmp_path: Path) -> None:
     engine(tmp_path / "count").ask(case, QUESTION, out=tmp_path / "count" / "run")
     with pytest.MonkeyPatch.context() as patch:

@@ -87,6 +87,7 @@ DISHONEST: dict[str, Script] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DISHONEST)
 def test_what_a_model_makes_up_is_not_in_the_report(case: Case, tmp_path: Path, name: str) -> None:
     queries = [ask("volume", "kidney_left"), ask("exists", "liver")]
@@ -268,6 +269,7 @@ class Wisher(Asks):
         ]
 
 
+@pytest.mark.slow
 def test_only_what_can_be_done_of_a_models_wishes_is_done(case: Case, tmp_path: Path) -> None:
     made = run(case, None, tmp_path / "plain")
     wished = run(case, [ask("volume", "liver")], tmp_path, model=Wisher([ask("volume", "liver")]))

@@ -27,6 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, RunState, Pa
     return found.report, found.state, Path(found.report.trace)
 
 
+@pytest.mark.slow
 def test_a_pancreatic_tumour_opens_vessels_and_a_hop_opens_the_next(made: tuple[Report, RunState, Path]) -> None:
     _, state, _ = made
     keys = {one.key for one in state.hops}

@@ -92,6 +92,7 @@ def test_a_source_that_the_user_chose_is_followed_but_not_by_the_model() -> None
     assert list(conflicts([shown, rule, opinion(MODEL, "cyst")]))
 
 
+@pytest.mark.slow
 def test_labels_and_a_rule_that_differ_are_unresolved_with_both_told(tmp_path: Path) -> None:
     calm = run(make_case(), None, tmp_path)
     assert (calm.report.status, calm.report.rounds) == ("consistent", 1)

@@ -372,6 +372,7 @@ def test_a_checkpoint_makes_no_other_types() -> None:
     assert serde.loads_typed(serde.dumps_typed({"value": known}))["value"] == known
 
 
+@pytest.mark.slow
 def test_every_type_of_the_state_may_be_read_back(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = run(full_case(), every_query()[3::31], tmp_path)
     with closing(sqlite3.connect(made.folder.checkpoint)) as connection:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.errors import UsageError
 from agent.patient import known_facts, parse_patient
+from tools.rules.decide import domain
 from tools.rules.model import load_rules
 from tools.rules.table import TableRule
 
@@ -41,6 +46,53 @@ def test_a_strange_name_is_refused_without_a_guess() -> None:
 
 def test_every_fact_that_a_rule_takes_can_be_declared() -> None:
     for rule in load_rules().values():
-        for one in rule.inputs.values() if isinstance(rule, TableRule) else ():
-            if one.declared is not None:
-                assert parse_patient(f"{one.declared}=1") == ((one.declared, "1"),)
+        for name, one in rule.inputs.items() if isinstance(rule, TableRule) else ():
+            if one.declared is None:
+                continue
+            values = [1, 0] if rule.limits(name) else list(domain(rule, name))
+            for value in values:
+                word = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+                assert parse_patient(f"{one.declared}={word}") == ((one.declared, word),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "age=0", "age=120", "age=63.5", "age=+63", "sex=F", "sex=m", "sex=Female", "cirrhosis=YES", "aphe=true",
+        "cn=N1",
+        "cn=cN2a", "cn=3B", "cm=M0", "cm=1a", "risk=HIGH", "depth=Serosa", "wall_mm=0", "wall_mm=2.5", "septa=4",
+        "nodule_mm=0", "benign=none", "nontarget=stable", "growth=False",
+    ],
+)  # fmt: skip
+def test_values_that_facts_can_have(text: str) -> None:
+    ((fact, value),) = parse_patient(text)
+    assert f"{fact}={value}" == text
+
+
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [
+        ("age=-5", "a number from 0 to 120"), ("age=121", "a number from 0 to 120"),
+        ("age=63 years", "a number from 0"),
+        ("age=nan", "a number from 0"), ("age=inf", "a number from 0"), ("age=1e400", "a number from 0"),
+        ("age=yes", "a number from 0"), ("age=6e1000", "a number from 0"),
+        ("sex=7", "F, M, O, female, male or other"), ("cirrhosis=maybe", "yes or no"),
+        ("aphe=1", "yes or no"), ("washout=perhaps", "yes or no"), ("multiphase=-1", "yes or no"),
+        ("cn=9", "0, 1, 2, "), ("cn=-1", "0, 1, "), ("cm=2", "0, 1, "), ("risk=medium", "low or high"),
+        ("risk=yes", "low or high"), ("histology=sarcoma", "adenocarcinoma or squamous"),
+        ("wall_mm=-1", r"a number from 0 to 1000 \(in mm\)"), ("nodule_mm=thick", r"a number from 0 to 1000 \(in mm\)"),
+        ("septa=-3", "a number from 0 to 1000"), ("septa=" + "9" * 300, "a number from 0 to 1000"),
+    ],
+)  # fmt: skip
+def test_values_that_facts_cannot_have(text: str, takes: str) -> None:
+    fact = text.partition("=")[0]
+    with pytest.raises(UsageError, match=rf"^--patient {fact} takes {takes}.*, not '[^']*'\.$") as caught:
+        parse_patient(f"cm=0,{text}" if fact != "cm" else text)
+    assert len(str(caught.value)) < 200
+
+
+@given(st.text(alphabet="-+.0123456789eEnaif ", max_size=12))
+def test_an_age_that_is_taken_is_one(text: str) -> None:
+    with suppress(UsageError):
+        ((_, age),) = parse_patient(f"age={text}")
+        assert 0 <= float(age) <= 120

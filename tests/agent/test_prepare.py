@@ -45,6 +45,7 @@ def _organs(tmp_path: Path, body: Arrays) -> str:
     return give(tmp_path, "give_organs", kept, numbers)
 
 
+@pytest.mark.slow
 def test_a_question_after_looking_ahead_starts_no_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Arrays
 ) -> None:
@@ -70,6 +71,7 @@ def test_looking_ahead_can_be_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         prepare(replace(body.case, labels=None), replace(_shop(tmp_path), check=check))
 
 
+@pytest.mark.slow
 def test_an_engine_that_fails_is_left_for_the_question_to_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Arrays
 ) -> None:

@@ -186,6 +186,7 @@ def test_rules_on_the_patient_are_applied_once(monkeypatch: pytest.MonkeyPatch) 
         assert [one.args["structure"] for one in tasks.values() if one.tool == "apply_table"] == ["scan"] * times
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_examples")
 def test_a_report_tells_its_tables(tmp_path: Path) -> None:
     made = run(make_case(), None, tmp_path)

@@ -192,6 +192,7 @@ def test_a_spent_budget_begins_no_further_round_and_is_named(
     assert any(f"budget of {named}" in one for one in made.report.open)
 
 
+@pytest.mark.slow
 def test_a_model_that_sees_gets_pictures_of_what_is_asked(case: Case, tmp_path: Path) -> None:
     for queries in (VOLUME, None):
         model = Served(VOLUME, [truthful])
@@ -212,6 +213,7 @@ class Away(Served):
         return super().conclude(state, images)
 
 
+@pytest.mark.slow
 def test_a_run_whose_server_went_away_resumes_counts_on_and_reports_the_same(case: Case, tmp_path: Path) -> None:
     whole = run(case, VOLUME, tmp_path / "whole", model=_there())
     model = Away(VOLUME, [truthful])
@@ -249,6 +251,7 @@ def test_what_a_killed_attempt_took_counts_against_the_budget(case: Case, tmp_pa
     assert report.usage.calls == 3
 
 
+@pytest.mark.slow
 def test_what_a_model_keeps_back_is_told_by_the_evidence(case: Case, tmp_path: Path) -> None:
     whole = run(case, None, tmp_path / "whole")
 

@@ -58,6 +58,7 @@ def data(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_the_dataset_is_answered_from_its_masks_and_scored(data: Path, tmp_path: Path) -> None:
     metrics = run_local(read_questions(data), data, tmp_path / "out")
     made = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))

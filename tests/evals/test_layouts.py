@@ -56,6 +56,7 @@ def test_a_bundle_names_the_classes_in_their_order(spec: NetworkSpec) -> None:
     assert outputs["num_channels"] == bundle_config(spec)["network_def"]["num_classes"]
 
 
+@pytest.mark.slow
 @torch_only
 def test_heads_move_and_the_others_never_win() -> None:
     import torch

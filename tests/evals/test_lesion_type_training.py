@@ -126,6 +126,7 @@ def test_the_stored_model_is_small_and_is_what_its_record_is_of() -> None:
     assert FOLDER.joinpath("lesion_types.record.txt").read_text("utf-8") == words(told)
 
 
+@pytest.mark.slow
 def test_a_fit_is_calibrated_and_knows_what_is_far() -> None:
     rows, others = drawn(400), drawn(400, seed=1)
     model, _ = train(Table.of(rows, ("cyst", "hcc", "metastasis")))

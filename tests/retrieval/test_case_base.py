@@ -120,6 +120,7 @@ def test_a_nearly_equal_vector_of_another_name_is_pointed_out(whole: Path) -> No
     assert [hit.near_duplicate for hit in hits] == [True, False, False]
 
 
+@pytest.mark.slow
 @given(
     k=st.integers(1, 70), seed=st.integers(0, 99), patient=st.sampled_from([None, "p3", "p20", "nobody"]),
     chosen=st.fixed_dictionaries(
@@ -177,6 +178,7 @@ def test_changes_agree_with_a_plain_model(
     base.close()
 
 
+@pytest.mark.slow
 def test_a_base_that_grows_past_its_limit_is_built_anew(tmp_path: Path) -> None:
     with CaseBase.create(tmp_path / "base", ENCODER, [([entry(i) for i in range(90)], vectors(90))], SMALL) as base:
         assert base.manifest.about.kind == "flat"
@@ -223,6 +225,7 @@ def _breaking(monkeypatch: pytest.MonkeyPatch, at: int, failure: BaseException) 
     return lambda: calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", [Crash(), OSError(28, "No space left on device")])
 def test_a_crash_at_any_write_leaves_the_old_base_or_the_new_one(
     whole: Path, tmp_path: Path, failure: BaseException

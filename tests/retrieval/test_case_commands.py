@@ -93,6 +93,7 @@ def told(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_from_a_table_to_neighbours_of_other_patients(scans: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     first = table(scans, "first.csv", row(0, "anna"), row(1, "anna"), row(2, "bert"))
@@ -137,6 +138,7 @@ def make_series(folder: Path, number: int, patient: str) -> Path:
     return folder.parent / f"labels-{number}.nii.gz"
 
 
+@pytest.mark.slow
 def test_who_the_patient_is_comes_from_the_dicom_header_and_stays_unsaid(scans: Path, tmp_path: Path) -> None:
     rows = []
     for number, patient in enumerate(["Secret 17", "secret  17 ", "Other 4"]):

@@ -72,6 +72,7 @@ def test_an_approximate_index_that_misses_the_target_is_not_taken() -> None:
     assert index.about.kind == "flat"
 
 
+@pytest.mark.slow
 def test_more_is_probed_for_a_higher_target() -> None:
     rows = clustered(3000, seed=3)
     probes = [

@@ -42,6 +42,7 @@ def hits(base: CaseBase, row: FloatRows, k: int = 20) -> list[Hit]:
     return base.search(row, k, encoder=ENCODER, exclude_patient=None, exclude_scan=None, filters=Filters(organ="liver"))
 
 
+@pytest.mark.slow
 def test_the_vote_is_calibrated_on_new_patients_and_better_than_the_prior(base: CaseBase) -> None:
     fit = base.calibration
     assert fit is not None and fit.samples == 500 and fit.patients == 250

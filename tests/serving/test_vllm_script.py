@@ -50,6 +50,7 @@ def members(group: int) -> list[str]:
     return [state for state in found.split() if not state.startswith("Z")]
 
 
+@pytest.mark.slow
 def test_the_whole_group_ends(tmp_path: Path, group: subprocess.Popen[bytes]) -> None:
     note(tmp_path, group.pid, born(group.pid))
     assert script(tmp_path, "status").stdout.strip() == "http://127.0.0.1:1/v1"

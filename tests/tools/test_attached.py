@@ -84,6 +84,7 @@ def test_one_astray_among_others_is_said_beside_the_count() -> None:
     assert "some lie apart from the liver" in str(count.reason)
 
 
+@pytest.mark.slow
 def test_on_every_order_of_an_oblique_anisotropic_grid() -> None:
     spacing = (0.9, 1.3, 2.1)
     labels = np.zeros((40, 24, 16), np.uint8)

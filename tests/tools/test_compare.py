@@ -55,6 +55,7 @@ def test_a_bound_that_decides_decides(bound: float, limit: float, comparator: st
 _value = st.one_of(st.integers(-50, 50).map(float), st.floats(-50, 50))
 
 
+@pytest.mark.slow
 @given(a=_value, more=st.floats(0, 100), b=_value, margin=st.floats(0, 5), comparator=st.sampled_from(COMPARATORS))
 @settings(deadline=None, max_examples=400)
 def test_a_bound_never_contradicts_any_true_value(

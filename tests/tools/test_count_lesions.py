@@ -102,6 +102,7 @@ def test_what_cannot_be_counted_so() -> None:
         _count(_rows(WHOLE)[1:])
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(1.0, 99.0), max_size=12), st.floats(1.0, 99.0), st.floats(0.0, 50.0))
 def test_every_lesion_is_counted_once(sizes: list[float], limit: float, width: float) -> None:
     rows = _rows([(size, 1.0, True) for size in sizes])

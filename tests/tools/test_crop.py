@@ -46,6 +46,7 @@ def same(one: Crop, other: Crop, tolerance: float = 1e-2) -> None:
     np.testing.assert_allclose(one.hu, other.hu, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [(0, 0, 0), (11, -17, 24)])
 def test_every_order_on_disk_gives_the_same_crop(turn: tuple[float, float, float]) -> None:
     affine = affine_of((2.0, 2.5, 3.0), SIZE, turn=turn, shear=5.0 if any(turn) else 0.0, centre=(0.5, -1.25, 2))

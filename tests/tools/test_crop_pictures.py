@@ -33,6 +33,7 @@ def drawn(
     return np.asarray(image.convert("RGB"))
 
 
+@pytest.mark.slow
 def test_every_order_on_disk_gives_the_same_picture() -> None:
     affine = affine_of((2.0, 2.5, 3.0), SIZE, turn=(5, -8, 12))
     hu, labels, _ = paint(SHAPES, SIZE, affine)

@@ -93,6 +93,7 @@ def test_attenuation_follows_the_band_of_a_tenth_of_the_deviation(shift: float, 
     assert table(made)[1].details["attenuation"] == name
 
 
+@pytest.mark.slow
 def test_small_cut_and_many_lesions() -> None:
     settings = CaseSettings(min_lesion_mm3=8)
     dots = [np.s_[x : x + 2, y : y + 2, z : z + 2] for x in range(6, 42, 3) for y in range(6, 34, 3) for z in (6, 12)]

@@ -102,6 +102,7 @@ def test_spheres_on_any_grid_are_as_far_apart_as_they_are(
     assert found.uncertainty <= 2 * np.linalg.norm(spacing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shear", [0.0, 20.0, -30.0])
 def test_sheared_voxels_are_as_far_apart_as_their_bodies(shear: float) -> None:
     """Against the exact distance of parallelepipeds, solved as a bounded least-squares problem for each pair."""

@@ -122,6 +122,7 @@ def test_spacing_of_a_sheared_grid_is_that_of_its_planes(tmp_path: Path) -> None
     assert slice_spacing(read_scan(write_nifti(tmp_path / "a.nii", body_hu(), sheared))) == pytest.approx(3)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_real_scans() -> None:
     if not DATA.exists():

@@ -81,6 +81,7 @@ def test_what_was_thought_is_kept_apart_and_short() -> None:
     said.encode()
 
 
+@pytest.mark.slow
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.floats(), st.lists).map(json.dumps))
 def test_any_text_is_data_of_the_form_or_a_problem(text: str) -> None:
     made = read_answer(Choice(text), SCHEMA, 100)

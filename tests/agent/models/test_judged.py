@@ -66,6 +66,7 @@ def test_a_faithful_model_says_what_the_evidence_says(asked_each: Outcome) -> No
     assert not refused
 
 
+@pytest.mark.slow
 def test_a_faithful_report_is_whole(everything: RunState) -> None:
     table = build_table(everything)
     said = filled(everything)

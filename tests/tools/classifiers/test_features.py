@@ -43,6 +43,7 @@ def values(case: Case) -> dict[str, float]:
     return dict(found.values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("turn", "shear"), [((0, 0, 0), 0.0), ((11, -17, 24), 9.0)])
 def test_all_48_orders_give_the_same_features(turn: tuple[float, float, float], shear: float) -> None:
     hu, labels, affine, numbers = arrays(turn, shear)

@@ -38,6 +38,7 @@ def crop_of(spacing: Any = (2.0, 2.0, 2.0), turn: Any = (0, 0, 0), lesion: Ellip
     return crop_roi(scan, Region(box, marks >= 2), context=Region(box, marks == 1))
 
 
+@pytest.mark.slow
 def test_all_rotations_by_right_angles_and_reflections_give_the_same_vector() -> None:
     crop = crop_of()
     assert crop.context is not None

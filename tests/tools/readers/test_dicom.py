@@ -208,6 +208,7 @@ def test_contrast_and_phase_come_as_canonical_words_only(tmp_path: Path) -> None
     assert not any(word in repr(scan.header) for word in ("Smith", "Secret", "Secret-Number", "Omnipaque"))
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_a_flipped_label_map_overlays_a_real_series_in_world_coordinates() -> None:
     folder = DATA / "abdomen-contrast-dicom"

@@ -230,6 +230,7 @@ def test_a_series_makes_no_sense_for_nifti(tmp_path: Path) -> None:
         read_scan(write_nifti(tmp_path / "a.nii", body_hu()), series="1.2.3")
 
 
+@pytest.mark.slow
 def test_a_scan_that_is_all_but_empty_is_not_unpacked(tmp_path: Path) -> None:
     """A few kilobytes of gzip that claim 125 million voxels."""
     header = nib.Nifti1Header()

@@ -44,6 +44,7 @@ def test_unsafe_or_broken_header_names_are_left_out(tmp_path: Path, content: byt
     assert any("cannot be read" in note for note in labels.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [{1: "liver " * 100_000}, {value: f"organ {value}" for value in range(1, 10_002)}],

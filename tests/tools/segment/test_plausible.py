@@ -49,6 +49,7 @@ def right() -> Case:
     return torso().case
 
 
+@pytest.mark.slow
 def test_right_masks_are_left_alone(right: Case) -> None:
     assert judged(right, "native") == ()
 
@@ -67,6 +68,7 @@ def test_wrong_masks_are_flagged(right: Case, name: str) -> None:
         assert flag.measured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [(0, 0, 0), (8, -9, 12)])
 def test_all_48_orders_and_oblique_grids_give_the_same_flags(turn: tuple[float, float, float]) -> None:
     plain = torso(turn)
@@ -98,6 +100,7 @@ def test_organs_that_people_live_without_are_noted(right: Case, ident: str) -> N
     assert [(flag.structure, flag.severity) for flag in found] == [(ident, "note")]
 
 
+@pytest.mark.slow
 def test_organs_beyond_the_field_of_view_are_not_missed() -> None:
     whole = torso()
     low = Arrays(whole.hu[:, :, :30], whole.labels[:, :, :30], whole.affine, whole.numbers)
@@ -105,6 +108,7 @@ def test_organs_beyond_the_field_of_view_are_not_missed() -> None:
     assert not any(flag.kind == "empty" for flag in judged(low.case))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("keep", [0.35, 0.5, 0.7])
 def test_fields_of_view_of_any_height_give_no_refusal(axis: int, keep: float) -> None:
@@ -115,11 +119,13 @@ def test_fields_of_view_of_any_height_give_no_refusal(axis: int, keep: float) ->
     assert refused(part.case) == []
 
 
+@pytest.mark.slow
 def test_situs_inversus_is_a_note() -> None:
     found = judged(torso(mirrored=True).case)
     assert {(flag.kind, flag.severity) for flag in found} == {("swapped_sides", "note")}
 
 
+@pytest.mark.slow
 def test_large_organs_of_disease_are_noted_and_impossible_ones_refused(right: Case) -> None:
     spacing = np.diag([2.6, 2.6, 2.6, 1.0])
     case = torso()
@@ -241,6 +247,7 @@ def test_phantoms_are_not_refused(options: dict[str, object]) -> None:
     assert refused(case, made.truth.phase if "phase" in options else None) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", [("abdomen-native", "ct.nii.gz"), ("abdomen-contrast-dicom", "series")])
 def test_true_labels_of_real_scans_are_not_refused(folder: tuple[str, str]) -> None:
     assert refused(opened(folder[0], scan=folder[1])) == []

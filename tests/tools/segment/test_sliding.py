@@ -25,6 +25,7 @@ def test_tiles_cover_everything_and_stay_inside(shape: tuple[int, int, int], pat
     assert seen.all()
 
 
+@pytest.mark.slow
 @given(shape=st.tuples(SIDE, SIDE, SIDE), patch=st.tuples(PATCH, PATCH, PATCH))
 def test_a_network_that_looks_at_single_voxels_gives_the_same_in_tiles(
     shape: tuple[int, int, int], patch: tuple[int, int, int]

@@ -95,6 +95,7 @@ def test_the_training_is_recorded() -> None:
         assert told["held_out"]["phantoms"] >= 3 and told["held_out"]["first_seed"] < 1_000_000
 
 
+@pytest.mark.slow
 def test_a_real_scan_is_refused(phantom: Phantom, tmp_path: Path) -> None:
     scan = _scan(phantom)
     taken = replace(scan, header=ScanHeader("nifti"))

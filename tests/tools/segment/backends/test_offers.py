@@ -71,6 +71,7 @@ def ts(tmp_path: Path) -> EngineSettings:
     return settings_for(tmp_path, totalsegmentator=tmp_path / "weights")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_offers_import_nothing_heavy(engine: str, tmp_path: Path) -> None:
     import subprocess
