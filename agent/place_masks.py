@@ -31,11 +31,16 @@ class Shown:
 
     Attributes:
         region: the mask.
-        structures: ids of the labels that it is made of.
+        structures: ids of the labels that it is made of; of a single lesion, the label's with its number.
     """
 
     region: Region
     structures: tuple[str, ...]
+
+    @property
+    def single(self) -> str | None:
+        """Id of the single lesion that it is; None for a whole structure."""
+        return next((one for one in self.structures if "#" in one), None)
 
 
 def shown_by(case: Case, labels: LabelSet, one: Evidence) -> Shown | None:
@@ -44,9 +49,9 @@ def shown_by(case: Case, labels: LabelSet, one: Evidence) -> Shown | None:
     if which != "whole" and one.state is not State.ABSENT:
         number = _number(lesion_list(case, one.target).lesions, which)
         if number is not None:
-            return _shown_one(case, labels, f"{one.target}#{number}")
+            return shown_one(case, labels, f"{one.target}#{number}")
     if "#" in one.target:
-        return _shown_one(case, labels, one.target)
+        return shown_one(case, labels, one.target)
     target = one.target
     found = seen(case, target)
     if found.region is None and load_ontology().get(target).kind == "lesion" and one.state is State.ABSENT:
@@ -59,7 +64,7 @@ def shown_by(case: Case, labels: LabelSet, one: Evidence) -> Shown | None:
     return Shown(found.region, labels_of(labels, target))
 
 
-def _shown_one(case: Case, labels: LabelSet, numbered: str) -> Shown | None:
+def shown_one(case: Case, labels: LabelSet, numbered: str) -> Shown | None:
     """The mask of a single lesion, under the number that it has in its own label class."""
     found = seen(case, numbered).region
     if found is None:

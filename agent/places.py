@@ -12,14 +12,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial import cKDTree
 
-from agent.place_masks import labels_of, shown_by
+from agent.mask_runs import MaskRuns, mask_runs
+from agent.place_masks import Shown, labels_of, shown_by, shown_one
 from tools.base import Case
 from tools.seen import seen
 from tools.shape import in_plane_diameter_ends
 from tools.surface import corners
 from tools.types import Evidence, State
 from tools.units import quantity_text
-from tools.volume import FloatArray, Region
+from tools.volume import FloatArray, LabelSet, Region
 
 Point = tuple[float, float, float]
 """World mm, RAS+."""
@@ -65,6 +66,7 @@ class Place(BaseModel):
         structures: canonical ids whose masks show it; a single lesion has its number ("liver_lesion#2").
         lines: lengths that were measured there.
         box_mm: lowest and highest corner of that mask's bounds.
+        singles: the voxels of the single lesions among the structures, since a label map holds the whole class.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +76,7 @@ class Place(BaseModel):
     structures: tuple[str, ...]
     lines: tuple[Line, ...] = ()
     box_mm: tuple[Point, Point] | None = None
+    singles: tuple[MaskRuns, ...] = ()
 
 
 def place_of(one: Evidence, case: Case, evidence: Mapping[str, Evidence]) -> Place | None:
@@ -130,7 +133,7 @@ def _own_place(one: Evidence, case: Case) -> Place | None:
         return None
     k, mm = _point(shown.region, case, one.slice)
     lines = _diameters(one, shown.region, case) if one.state is not State.ABSENT else ()
-    return _place(case, k, mm, shown.structures, lines, shown.region)
+    return _place(case, k, mm, (shown,), lines, shown.region)
 
 
 def _point(
@@ -177,13 +180,10 @@ def _diameters(one: Evidence, region: Region, case: Case) -> tuple[Line, ...]:
 def _between(one: Evidence, case: Case, first: str, second: str) -> Place | None:
     """Where two structures are nearest to each other, or where a vessel is touched most."""
     assert case.labels is not None
-    a, b = (seen(case, name).region for name in (first, second))
-    if a is None or b is None:
+    one_shown, other_shown = (_whole(case, case.labels, name) for name in (first, second))
+    if one_shown is None or other_shown is None:
         return None
-    names = tuple(
-        name for ident in (first, second)
-        for name in ((ident,) if "#" in ident else labels_of(case.labels, ident))
-    )  # fmt: skip
+    a, b = one_shown.region, other_shown.region
     nearest = _nearest(a, b, case)
     centre = one.details.get("centre_ras_mm")
     shown, about = (b, np.array(centre, dtype=np.float64)) if isinstance(centre, list) else (a, nearest[0])
@@ -193,7 +193,15 @@ def _between(one: Evidence, case: Case, first: str, second: str) -> Place | None
     if one.quantity == "distance" and one.unit == "mm" and isinstance(value, int | float) and value > 0:
         length = float(np.linalg.norm(nearest[0] - nearest[1]))
         lines = (_line(nearest, float(value)),) if abs(length - value) <= _SAME_MM else ()
-    return _place(case, k, mm, names, lines, shown)
+    return _place(case, k, mm, (one_shown, other_shown), lines, shown)
+
+
+def _whole(case: Case, labels: LabelSet, name: str) -> Shown | None:
+    """What a structure was measured on, or the single lesion that has a number."""
+    if "#" in name:
+        return shown_one(case, labels, name)
+    region = seen(case, name).region
+    return Shown(region, labels_of(labels, name)) if region is not None else None
 
 
 def _nearest(first: Region, second: Region, case: Case) -> FloatArray:
@@ -210,16 +218,17 @@ def _line(ends: FloatArray, length: float) -> Line:
 
 
 def _place(
-    case: Case, k: int, mm: FloatArray, structures: tuple[str, ...], lines: tuple[Line, ...], around: Region
+    case: Case, k: int, mm: FloatArray, shown: tuple[Shown, ...], lines: tuple[Line, ...], around: Region
 ) -> Place:
     steps = np.array(np.meshgrid(*[(part.start - 0.5, part.stop - 0.5) for part in around.box])).reshape(3, -1).T
     bounds = case.scan.grid.world(steps)
     return Place(
         mm=_plain(mm),
         slice=case.scan.orientation.file_slice(k),
-        structures=structures,
+        structures=tuple(name for one in shown for name in one.structures),
         lines=lines,
         box_mm=(_plain(bounds.min(axis=0)), _plain(bounds.max(axis=0))),
+        singles=tuple(mask_runs(one.single, one.region) for one in shown if one.single is not None),
     )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.report_reviews import Mark
+from agent.report_status import Tone
 from agent.report_structures import structure_table, told_in_table
 from agent.report_view import OUTCOME_WORDS, AnswerView, Ref, ReportView, SentenceView
 from agent.trace_view import printable
@@ -23,7 +24,12 @@ _STATE_STYLES = {
     State.NOT_MEASURABLE: "yellow",
     State.NOT_ASSESSED: "bright_black",
 }
-_STATUS_STYLES = {"consistent": "green", "unresolved": "bold yellow", "needs_review": "bold magenta"}
+_STATUS_STYLES: dict[Tone, str] = {
+    "consistent": "green",
+    "unresolved": "bold yellow",
+    "needs_review": "bold magenta",
+    "unanswered": "bold",
+}
 _OUTCOME_STYLES = {"pass": "green", "fail": "bold red", "not_applicable": "bright_black"}
 _MARK_STYLES = {"approve": "green", "override": "bold magenta"}
 _MAX_TEXT = 4000
@@ -38,14 +44,14 @@ def print_report(view: ReportView, console: Console) -> None:
         console.print(Text(_clean(report.question or "Report"), style="bold"))
     status = Text.assemble(
         ("Status  ", "dim"),
-        (view.status_word, _STATUS_STYLES[report.status]),
-        (f"  after {report.rounds} round{'s' if report.rounds != 1 else ''}. {view.status_meaning}", "dim"),
+        (view.status.word, _STATUS_STYLES[view.status.tone]),
+        (f"  after {report.rounds} round{'s' if report.rounds != 1 else ''}. {view.status.meaning}", "dim"),
     )
     console.print(Padding(status, (0, 1)))
     _marks(console, view.marks)
     if view.usage:
         console.print(Padding(Text(f"Model   {view.usage}", style="dim"), (0, 1)))
-    for text in report.open:
+    for text in view.status.reasons:
         console.print(Padding(Text(f"• {_clean(text)}", style="dim"), (0, 2)))
     _sentences(console, "Impression", view.impression)
     if report.question is None:

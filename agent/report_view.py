@@ -13,9 +13,10 @@ from itertools import groupby
 
 from agent.claims import answer_id
 from agent.report_lesions import COLUMNS, LesionRow, lesion_rows
-from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence, Status, Verdict
+from agent.report_model import Answer, Binding, EvidenceOut, Report, Sentence, Verdict
 from agent.report_pathology import pathology_rows
 from agent.report_reviews import Mark, marks, review_rows
+from agent.report_status import status_shown
 from agent.report_usage import usage_text
 from agent.review_model import PATHOLOGY
 from tools.types import Scalar, State
@@ -26,16 +27,6 @@ STATE_WORDS: dict[State, str] = {
     State.ABSENT: "Absent",
     State.NOT_MEASURABLE: "Not measurable",
     State.NOT_ASSESSED: "Not assessed",
-}
-STATUS_WORDS: dict[Status, str] = {
-    "consistent": "Consistent",
-    "unresolved": "Unresolved",
-    "needs_review": "Needs review",
-}
-STATUS_MEANING: dict[Status, str] = {
-    "consistent": "Every statement passed the checks of the last round.",
-    "unresolved": "The checks below could not all be met; take nothing here as settled.",
-    "needs_review": "A person has to decide before this counts.",
 }
 OUTCOME_WORDS = {"pass": "pass", "fail": "fail", "not_applicable": "not applicable"}
 _QUIET = frozenset({"method", "reason"})
@@ -127,8 +118,7 @@ class ReportView:
         self.report = report
         cited = _cited(report)
         self._numbers = {name: number for number, name in enumerate(dict.fromkeys([*cited, *report.evidence]), start=1)}
-        self.status_word = STATUS_WORDS[report.status]
-        self.status_meaning = STATUS_MEANING[report.status]
+        self.status = status_shown(report)
         self._marks = marks(report)
         self.marks = self._marks.get(None, [])
         self.pathology_marks = self._marks.get(PATHOLOGY, [])
@@ -141,7 +131,7 @@ class ReportView:
         self.lesion_columns = COLUMNS
         self.lesions: list[tuple[LesionRow, Ref]] = [(row, self._ref(row.evidence)) for row in lesion_rows(report)]
         self.usage = usage_text(report.usage)
-        self.pathology = pathology_rows(report.pathology)
+        self.pathology = pathology_rows(report)
         self.pathology_refs = self.refs(report.pathology.evidence) if report.pathology else []
         ordered = sorted(report.verdicts, key=lambda verdict: verdict.round)
         self.rounds: list[tuple[int, list[Verdict]]] = [

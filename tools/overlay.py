@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from tools.overlay_colours import Colour
 from tools.overlay_style import (
     BACKGROUND,
     DIM,
     INK,
-    Colour,
     clip_text,
     draw_legend,
     draw_letters,

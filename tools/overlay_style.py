@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import colorsys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
 from PIL import ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+from tools.overlay_colours import Colour, colour_of
 
 BACKGROUND: Colour = (17, 21, 27)
 INK: Colour = (238, 241, 245)
@@ -16,23 +15,6 @@ BLACK: Colour = (0, 0, 0)
 DIM: Colour = (158, 168, 180)
 MAX_LEGEND = 24
 
-# After Okabe and Ito (2008), distinct with colour-blindness as well, brightened for a dark ground; what comes
-# after these takes hues a golden angle apart.
-_COLOURS: tuple[Colour, ...] = (
-    (255, 176, 0),
-    (86, 190, 255),
-    (30, 200, 150),
-    (245, 120, 190),
-    (250, 235, 80),
-    (255, 110, 60),
-    (130, 140, 255),
-    (180, 240, 110),
-    (235, 235, 235),
-    (200, 140, 90),
-    (200, 95, 235),
-    (60, 170, 175),
-)
-_GOLDEN = 0.618034
 _ROW = 22
 _SWATCH = 14
 _ASCENT = 3
@@ -41,8 +23,14 @@ _BAR_SHARE = 0.3
 
 
 def palette(names: Iterable[str]) -> dict[str, Colour]:
-    """A colour for every name, by its place."""
-    return {name: _colour(index) for index, name in enumerate(names)}
+    """The colour of every name, the same whatever others there are; no two names have the very same one."""
+    made: dict[str, Colour] = {}
+    for name in names:
+        red, green, blue = colour_of(name)
+        while (red, green, blue) in made.values():
+            blue = (blue + 37) % 256
+        made[name] = (red, green, blue)
+    return made
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -126,10 +114,3 @@ def draw_scale_bar(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], pi
             draw.line((x, y - 5, x, y + 5), fill=colour, width=width)
     text = f"{length / 10:g} cm"
     draw.text((left, y - 8), text, font=font(13), fill=INK, anchor="ld", stroke_width=2, stroke_fill=BLACK)
-
-
-def _colour(index: int) -> Colour:
-    if index < len(_COLOURS):
-        return _COLOURS[index]
-    red, green, blue = colorsys.hsv_to_rgb((index * _GOLDEN) % 1.0, (0.85, 0.4, 0.65)[index % 3], 1.0)
-    return round(red * 255), round(green * 255), round(blue * 255)

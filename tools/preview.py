@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,13 +26,10 @@ PREVIEW_VOXELS = 1 << 23
 """Most voxels of the level that a viewer loads first."""
 CROP_VOXELS = 1 << 24
 """Most voxels of a crop."""
-THIN_SHARE = 0.25
-"""Share of a block from which a label is shown although more of the block is background."""
 
 _AXES = "ijk"
 # Voxels whose sides differ by less than this are about isotropic: halving the finer ones would bring them no nearer.
 _ISOTROPIC = math.sqrt(2.0)
-_VOXELS_AT_ONCE = 1 << 20
 _DESCRIPTION = 79
 
 
@@ -175,7 +172,7 @@ def reduced_scan(scan: Scan, level: Level, box: Box | None = None) -> tuple[NDAr
         return part if part.dtype == np.int16 else _int16(part), grid
     made = np.empty(grid.shape, dtype=np.int16)
     wide = np.int32 if np.issubdtype(hu.dtype, np.integer) else np.float64
-    for at, block, starts, counts in _planes(hu, level, box):
+    for at, block, starts, counts in planes(hu, level, box):
         total = _summed(block, starts, wide)
         if padding is None:
             made[at] = _int16(total / counts)
@@ -187,39 +184,7 @@ def reduced_scan(scan: Scan, level: Level, box: Box | None = None) -> tuple[NDAr
     return made, grid
 
 
-def reduced_labels(
-    layer: NDArray[Any], level: Level, box: Box | None = None, values: Collection[int] | None = None
-) -> NDArray[Any]:
-    """A label layer at a level, on the grid of `reduced_grid`.
-
-    A block gets the label that most of its voxels have; of labels with equally many, the lowest. A label beats
-    background where it covers a quarter of the block or more, so that thin structures stay in view; structures look
-    up to half a voxel thicker for that. Nothing is ever measured on this.
-
-    Args:
-        layer: (i, j, k) unsigned integers, 0 = background, on the scan's grid.
-        level: a level of the scan.
-        box: part of it, in full-resolution voxels; None for all.
-        values: labels to show, the others become background; None for all.
-
-    Returns:
-        (i, j, k) labels of the smallest unsigned type that holds every label shown.
-    """
-    shown = None if values is None else np.array(sorted({0, *values}))
-    largest = int(layer.max(initial=0)) if shown is None else int(shown[-1])
-    made = np.zeros(reduced_grid(level, box).shape, dtype=np.min_scalar_type(largest))
-    at_once = max(1, _VOXELS_AT_ONCE // math.prod(level.factor))
-    for at, block, starts, counts in _planes(layer, level, box):
-        low, high = (_ends(block, starts, reduce) for reduce in (np.minimum, np.maximum))
-        made[at] = low if shown is None else np.where(np.isin(low, shown), low, 0)
-        mixed = np.argwhere(low != high)
-        for first in range(0, len(mixed), at_once):
-            rows = mixed[first : first + at_once]
-            made[at][rows[:, 0], rows[:, 1]] = _most(block, rows, level.factor, counts, shown)
-    return made
-
-
-def _planes(
+def planes(
     array: NDArray[Any], level: Level, box: Box | None
 ) -> Iterator[tuple[int, NDArray[Any], tuple[NDArray[np.intp], ...], NDArray[np.int32]]]:
     """One step of the level along i at a time: little memory, and the rows are read in their order in memory.
@@ -241,34 +206,6 @@ def _planes(
 def _summed(block: NDArray[Any], starts: tuple[NDArray[np.intp], ...], wide: Any) -> NDArray[Any]:
     plane = block.sum(axis=0, dtype=wide)
     return np.asarray(np.add.reduceat(np.add.reduceat(plane, starts[0], axis=0), starts[1], axis=1))
-
-
-def _ends(block: NDArray[Any], starts: tuple[NDArray[np.intp], ...], reduce: np.ufunc) -> NDArray[Any]:
-    return np.asarray(reduce.reduceat(reduce.reduceat(reduce.reduce(block, axis=0), starts[0], axis=0), starts[1], 1))
-
-
-def _most(
-    block: NDArray[Any], rows: NDArray[np.intp], factor: tuple[int, int, int], counts: NDArray[np.int32], shown: Any
-) -> NDArray[Any]:
-    """The label of each mixed block; `rows` (n, 2) are their indices along j and k."""
-    depth, height, width = block.shape
-    j = rows[:, :1] * factor[1] + np.arange(factor[1])
-    k = rows[:, 1:] * factor[2] + np.arange(factor[2])
-    inside = ((j < height)[:, :, None] & (k < width)[:, None, :])[:, None]
-    voxels = block[:, np.minimum(j, height - 1)[:, :, None], np.minimum(k, width - 1)[:, None, :]]
-    found, place = np.unique(voxels.transpose(1, 0, 2, 3), return_inverse=True)
-    kept = found != 0 if shown is None else np.isin(found, shown[1:])
-    # One more column takes what lies beyond the volume.
-    column = np.where(inside, place.reshape(len(rows), depth, factor[1], factor[2]), len(found))
-    flat = (np.arange(len(rows))[:, None] * (len(found) + 1) + column.reshape(len(rows), -1)).ravel()
-    each = np.bincount(flat, minlength=len(rows) * (len(found) + 1)).reshape(len(rows), -1)[:, :-1]
-    background = each[:, ~kept].sum(axis=1)
-    labels = np.where(kept, each, 0)
-    best = labels.argmax(axis=1)
-    most = labels[np.arange(len(rows)), best]
-    quarter = THIN_SHARE * counts[rows[:, 0], rows[:, 1]]
-    wins = (most > 0) & ((most >= quarter) | (most >= background))
-    return np.where(wins, found[best], 0)
 
 
 def _int16(values: NDArray[Any]) -> NDArray[np.int16]:

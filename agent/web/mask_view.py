@@ -93,7 +93,6 @@ def masks_of(case: Case) -> MasksOut:
     if labels is None:
         return MasksOut(source="no masks")
     ontology = load_ontology()
-    # Lesions first, so that they have the colours that are told apart best.
     names = sorted(labels.entries, key=lambda name: (ontology.get(name).kind != "lesion", name))
     colours = palette(names)
     structures = tuple(_structure(case, labels, name, colours[name]) for name in names)
@@ -125,6 +124,13 @@ def _addable(seen: tuple[StructureOut, ...]) -> Iterable[AddableOut]:
 def values_of(labels: LabelSet, layer: int) -> tuple[int, ...]:
     """Values of a layer that belong to a structure; what no structure claims is not shown."""
     return tuple(sorted({value for keys in labels.entries.values() for one, value in keys if one == layer}))
+
+
+def lesions_of(labels: LabelSet, layer: int) -> tuple[int, ...]:
+    """Values of a layer that belong to lesions: they are never left out of a coarse picture."""
+    ontology = load_ontology()
+    found = [keys for name, keys in labels.entries.items() if ontology.get(name).kind == "lesion"]
+    return tuple(sorted({value for keys in found for one, value in keys if one == layer}))
 
 
 def _structure(case: Case, labels: LabelSet, name: str, colour: tuple[int, int, int]) -> StructureOut:

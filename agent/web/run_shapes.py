@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.interpret import MAX_CHARACTERS
+from agent.report_status import StatusShown
 from agent.web.shapes import Fault, Ident
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -83,6 +84,8 @@ class RunOut(RunRow):
     """A run with its report.
 
     Attributes:
+        shown: what people are to read of its status.
+        pathology_of: of which tumor and lesions its pathology conclusion speaks, as (name, text).
         report: the report, schema tumortrace.report/1; null while there is none.
         claims: ids of its claims, for reviews.
         next: questions that may be asked next.
@@ -91,6 +94,8 @@ class RunOut(RunRow):
     """
 
     report: dict[str, Any] | None = None
+    shown: StatusShown | None = None
+    pathology_of: list[tuple[str, str]] = Field(default_factory=list)
     claims: list[ClaimRef] = Field(default_factory=list)
     next: list[str] = Field(default_factory=list)
     choices: list[str] = Field(default_factory=list)

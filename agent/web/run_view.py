@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from agent.engine import Engine
 from agent.places import Place, place_of
 from agent.report_model import EvidenceOut, Report
+from agent.report_pathology import about_rows
+from agent.report_status import status_shown
 from agent.review_model import Decision, claims_of
 from agent.runs import RunFolder, Runs
 from agent.trace import verify
@@ -86,8 +88,9 @@ class RunView:
         claims = [ClaimRef(id=one.id, where=one.where, index=one.index) for one in claims_of(report)]
         choices = list(dict.fromkeys(choice for answer in report.answers for choice in answer.choices))
         return RunOut(
-            **fields, report=data, claims=claims, next=self._work.suggested(row.id), choices=choices, reviewable=True
-        )
+            **fields, report=data, claims=claims, next=self._work.suggested(row.id), choices=choices, reviewable=True,
+            shown=status_shown(report), pathology_of=about_rows(report),
+        )  # fmt: skip
 
     @contextmanager
     def case(self, run: str) -> Iterator[Case]:

@@ -5,7 +5,6 @@ What was reduced once is kept on the disk by content, since a big scan takes sec
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from agent.files import atomic_write
+from agent.web.bounded_folder import BoundedFolder
+from agent.web.config import VOLUMES_BYTES
 from agent.web.faults import Refused, missing
 from agent.web.latest import Latest
-from agent.web.mask_view import MasksOut, masks_of, values_of
+from agent.web.mask_view import MasksOut, lesions_of, masks_of, values_of
 from tools.base import Case
 from tools.preview import (
     Level,
@@ -27,14 +27,18 @@ from tools.preview import (
     nifti_bytes,
     parsed_box,
     reduced_grid,
-    reduced_labels,
     reduced_scan,
 )
+from tools.preview_labels import reduced_labels
 from tools.types import content_hash
 from tools.volume import Box, LabelSet
 
-_VERSION = 1
+_VERSION = 2
 """Raised whenever the bytes for the same input may change."""
+_DIFFERS = (2, 3)
+"""What a correction takes away and what it adds, in a volume of changes."""
+_SMALL = 4
+"""Voxels of a coarse picture along each side of what may be lost in it."""
 _AT_ONCE = 2
 _MASKS_KEPT = 32
 
@@ -70,10 +74,11 @@ class Volumes:
 
     Args:
         cache: folder of results that can be computed again.
+        room: bytes that they may take there.
     """
 
-    def __init__(self, cache: Path) -> None:
-        self._folder = cache / "volumes"
+    def __init__(self, cache: Path, room: int = VOLUMES_BYTES) -> None:
+        self._files = BoundedFolder(cache / "volumes", room)
         self._turn = threading.Semaphore(_AT_ONCE)
         self._masks: Latest[MasksOut] = Latest(_MASKS_KEPT)
 
@@ -116,7 +121,8 @@ class Volumes:
         part = _part(case, level, box)
 
         def make() -> bytes:
-            array = reduced_labels(labels.layers[layer], part.level, part.box, values_of(labels, layer))
+            kept = _never_missed(labels, layer, part.level)
+            array = reduced_labels(labels.layers[layer], part.level, part.box, values_of(labels, layer), kept)
             return nifti_bytes(array, reduced_grid(part.level, part.box), name="labels")
 
         return self._kept(["labels", labels.digest, layer, level], box, make)
@@ -137,25 +143,22 @@ class Volumes:
         """
         part = _part(case, level, box)
         with self._turn:
-            array = reduced_labels(_changed(case, after, structures), part.level, part.box)
+            array = reduced_labels(_changed(case, after, structures), part.level, part.box, kept=_DIFFERS)
             return nifti_bytes(array, reduced_grid(part.level, part.box), name="changes")
 
     def _kept(self, about: list[object], box: str | None, make: Callable[[], bytes]) -> bytes:
         if box is not None:
             with self._turn:
                 return make()
-        path = self._folder / f"{content_hash([_VERSION, *about])}.nii.gz"
-        if (kept := _read(path)) is not None:
+        name = f"{content_hash([_VERSION, *about])}.nii.gz"
+        if (kept := self._files.read(name)) is not None:
             return kept
         with self._turn:
             # Who asked for the same before may have made it meanwhile.
-            if (kept := _read(path)) is not None:
+            if (kept := self._files.read(name)) is not None:
                 return kept
             made = make()
-            try:
-                atomic_write(path, made)
-            except OSError as error:
-                logging.getLogger(__name__).warning("a volume could not be kept: %s", error)
+            self._files.write(name, made)
         return made
 
 
@@ -178,11 +181,15 @@ def voxel_at(case: Case, point: tuple[float, float, float]) -> VoxelOut:
     )  # fmt: skip
 
 
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
+def _never_missed(labels: LabelSet, layer: int, level: Level) -> set[int]:
+    """Labels that a coarse picture must show wherever they are: lesions, and structures of a few of its voxels."""
+    small = {
+        value
+        for (one, value), box in labels.boxes.items()
+        if one == layer
+        and all(side.stop - side.start <= _SMALL * factor for side, factor in zip(box, level.factor, strict=True))
+    }
+    return small | set(lesions_of(labels, layer))
 
 
 def _changed(case: Case, after: LabelSet, structures: tuple[str, ...]) -> NDArray[np.uint8]:

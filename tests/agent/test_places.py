@@ -77,6 +77,16 @@ def lengths(place: Place) -> list[float]:
     return [float(np.linalg.norm(np.subtract(line.end, line.begin))) for line in place.lines]
 
 
+def single(case: Case, place: Place) -> None:
+    """The voxels of every numbered structure, and of no other, are told: those of that lesion alone."""
+    assert [one.structure for one in place.singles] == [name for name in place.structures if "#" in name]
+    for one in place.singles:
+        region = seen(case, one.structure).region
+        assert region is not None
+        assert sum(one.runs[1::2]) == region.voxels
+        assert (one.step, one.first) == (1, tuple(part.start for part in region.box))
+
+
 @pytest.mark.parametrize("grid", GRIDS)
 def test_a_place_lies_in_the_mask_and_its_lines_are_as_long_as_stated(grid: str) -> None:
     case = case_at(grid)
@@ -90,6 +100,7 @@ def test_a_place_lies_in_the_mask_and_its_lines_are_as_long_as_stated(grid: str)
         assert all(a <= x <= b for a, x, b in zip(low, place.mm, high, strict=True))
         if one.slice is not None:
             assert place.slice == one.slice
+        single(case, place)
         if place.lines:
             with_lines.add(one.quantity)
         if one.quantity in {"lesion", "nodule_mean_diameter"}:

@@ -44,6 +44,7 @@ def test_a_big_scan_is_coarse_at_first_and_exact_on_demand(
         page.go()
         page.open_scan("ct.nii.gz")
         assert page.viewer()["level"] > 0
+        assert "approximate" in page.at("part-note").inner_text()
         page.keep(shots, "big-coarse")
         turn = page.ask("What is the volume of the liver?")
         page.value(turn).click()

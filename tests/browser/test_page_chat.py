@@ -122,3 +122,18 @@ def test_two_people_at_once_hear_only_their_own(pages: Callable[[str], tuple[Dri
     other.ask("What is the volume of the left kidney?")
     assert "spleen" in one.ask("Is it enlarged?").get_by_test_id("answer").inner_text()
     assert "kidney" in other.ask("What is its mean HU?").get_by_test_id("answer").inner_text()
+
+
+def test_what_is_not_answered_reads_as_neither_consistent_nor_failed(page: Driver) -> None:
+    page.go()
+    page.open_scan("first/ct.nii.gz")
+    for question, word in (
+        ("Is it large?", "Asked back"),
+        ("Is there ascites?", "Not answered"),
+        ("Frobnicate the wibble", "Not understood"),
+        ("Is there ascites? What is the volume of the spleen?", "Partly answered"),
+    ):
+        told = page.ask(question).get_by_test_id("status").inner_text()
+        assert word in told
+        assert "Consistent" not in told
+        assert "Unresolved" not in told

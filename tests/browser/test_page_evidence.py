@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.page_driver import Driver
 
@@ -34,6 +37,27 @@ def test_a_chip_shows_slice_mask_and_measurement(page: Driver, shots: Path | Non
     page.until(lambda: page.viewer()["slice"] == report["evidence"][evidence]["slice"], "the slice is the evidence's")
     assert any(one.startswith("liver_metastasis") for one in shown["highlighted"])
     assert page.canvas() != plain
+
+
+def _red(page: Driver) -> int:
+    """Pixels of the image in the strong red of a metastasis that is not dimmed."""
+    shown = np.asarray(Image.open(io.BytesIO(page.canvas())).convert("RGB")).astype(int)
+    return int(((shown[..., 0] - shown[..., 1] > 60) & (shown[..., 2] - shown[..., 1] > 20)).sum())
+
+
+def test_a_chip_of_one_lesion_brings_out_that_lesion_alone(page: Driver, shots: Path | None) -> None:
+    page.go()
+    page.open_scan("first/ct.nii.gz")
+    turn = page.ask("What is the volume of the largest liver metastasis?")
+    page.value(turn).click()
+    page.until(lambda: page.viewer()["singles"] == ["liver_metastasis#1"], "one lesion stands out")
+    page.until(lambda: _red(page) > 20, "it is drawn strongly")
+    page.keep(shots, "one-lesion")
+    page.at("lesion-liver_metastasis#2").click()
+    page.until(lambda: _red(page) == 0, "the other one of its class is dimmed")
+    page.keep(shots, "other-lesion")
+    page.page.keyboard.press("Escape")
+    page.until(lambda: page.viewer()["singles"] == [] and _red(page) > 20, "all are as before")
 
 
 def test_a_focused_chip_highlights_and_leaving_it_takes_that_back(page: Driver) -> None:

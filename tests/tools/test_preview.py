@@ -28,9 +28,9 @@ from tools.preview import (
     parsed_box,
     preview_level,
     reduced_grid,
-    reduced_labels,
     reduced_scan,
 )
+from tools.preview_labels import reduced_labels
 from tools.volume import Box, Grid, Orientation, Scan, ScanHeader, to_canonical
 
 SHAPE = (11, 9, 7)
@@ -162,6 +162,20 @@ def test_a_block_gets_the_label_of_most_or_of_a_quarter(
     assert made.dtype == np.uint8
     for at, voxels in blocks(layer, factor).items():
         assert made[at] == expected_label(voxels, shown)
+
+
+@given(shape=shapes, factor=factors, seed=st.integers(0, 99), share=st.sampled_from([0.02, 0.2, 0.9]))
+@settings(max_examples=60)
+def test_a_label_that_must_not_be_missed_has_every_block_that_it_reaches(
+    shape: tuple[int, int, int], factor: tuple[int, int, int], seed: int, share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    layer = (rng.integers(1, 6, shape) * (rng.random(shape) < share)).astype(np.uint8)
+    made = reduced_labels(layer, level_of(factor, shape), values={1, 2, 3, 4}, kept={2, 3, 5})
+    for at, voxels in blocks(layer, factor).items():
+        each = {value: int((voxels == value).sum()) for value in (2, 3)}
+        best = max(each, key=lambda value: each[value])
+        assert made[at] == (best if each[best] else expected_label(voxels, {1, 2, 3, 4}))
 
 
 def test_a_thin_wall_stays_in_view() -> None:

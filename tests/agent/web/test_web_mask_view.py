@@ -92,3 +92,11 @@ def test_a_case_without_labels_has_no_masks() -> None:
     case = _case()
     bare = Case(scan=case.scan)
     assert masks_of(bare) == MasksOut(source="no masks")
+
+
+def test_a_structure_keeps_its_colour_when_others_come(told: MasksOut) -> None:
+    hu, labels, numbers = paint([LIVER, *LESIONS, Ellipsoid("spleen", (25, 5, 300), (8, 8, 9), hu=90)], SIZE, AFFINE)
+    more = masks_of(case_of(hu, labels, AFFINE, numbers))
+    now = {one.id: one.colour for one in more.structures}
+    assert "spleen" in now
+    assert {one.id: now[one.id] for one in told.structures} == {one.id: one.colour for one in told.structures}

@@ -17,6 +17,7 @@ SPLEEN = "What is the volume of the spleen?"
 def test_a_question(served: Server, scan: Json, run: Json) -> None:
     assert (run["state"], run["status"], run["error"], run["reviewable"]) == ("done", "consistent", None, True)
     assert run["answer"] == run["report"]["answers"][0]["text"]
+    assert (run["shown"]["word"], run["shown"]["reasons"], run["pathology_of"]) == ("Consistent", [], [])
     assert run["created"] <= run["started"] <= run["ended"]
     assert run["report"]["trace"] == f"/api/runs/{run['id']}/trace"
     assert {"id": "answer-0", "where": "answer", "index": 0}.keys() == run["claims"][0].keys()

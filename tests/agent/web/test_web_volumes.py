@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.web.volumes import voxel_at
+from agent.web.volumes import Volumes, voxel_at
 from tests.agent.loop_make import AFFINE, VALUES, arrays
 from tests.agent.web.web_make import NAMES, Json, Server, refusal, serving
+from tests.case_make import case_of
 from tests.label_make import save, scan_of
 from tools.base import Case
 
@@ -214,3 +215,27 @@ def test_evidence_without_its_scan(tmp_path: Path, case_folder: Path) -> None:
             told = server.get(f"/api/runs/{run['id']}/evidence/{ident}")
             assert told["text"]
             assert told["place"] is None
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_what_is_small_is_not_lost_at_a_coarse_level(tmp_path: Path, order: tuple[int, int, int]) -> None:
+    shape = tuple((200, 160, 140)[axis] for axis in order)
+    labels = np.zeros(shape, np.uint8)
+    labels[20:90, 20:90, 20:90] = 1
+    for value, at in ((2, (41, 41, 41)), (3, (77, 30, 60)), (4, (121, 101, 101))):
+        labels[at] = value
+    # Of a large structure, what is thinner than a quarter of a coarse voxel is not drawn.
+    labels[20, 91, 91] = 1
+    values = {"liver": 1, "liver_lesion": 2, "liver_cyst": 3, "adrenal_gland_left": 4}
+    affine = np.diag([0.8, 0.8, 0.8, 1.0])
+    case = case_of(np.zeros(shape, np.int16), labels, affine, values)
+    made = Volumes(tmp_path).labels(case, 0, 1, None)
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(made))
+    shown = np.asanyarray(image.dataobj)
+    assert max(shown.shape) == 100
+    assert image.affine is not None
+    for value in (2, 3, 4):
+        assert [int(n) for n in np.argwhere(shown == value).ravel()] == [
+            int(n) // 2 for n in np.argwhere(labels == value).ravel()
+        ]
+    assert not shown[10, 45, 45]

@@ -60,7 +60,7 @@ export class Desk {
 
   #place(place, go) {
     const { viewer } = this;
-    viewer.masks.highlight(place?.structures ?? []);
+    viewer.masks.highlight(place?.structures ?? [], place?.singles ?? []);
     viewer.lines.set(place?.lines ?? [], place?.box_mm ?? null);
     if (go && place?.mm) viewer.jump(place.mm);
   }

@@ -12,10 +12,17 @@ export function lesionList(viewer, wrong, reviewable) {
   const { masks } = viewer;
   const body = h("div", { class: "lesion-list" });
   let chosen = -1;
+  const mark = () => {
+    const meant = new Set(masks.singles.map((one) => one.structure));
+    body.querySelectorAll(".lesion").forEach((row, index) => {
+      row.classList.toggle("chosen", index === chosen);
+      row.classList.toggle("highlighted", meant.has(masks.lesions[index].id));
+    });
+  };
   const go = (lesion, at) => {
     chosen = at;
     viewer.jump(lesion.centre_mm);
-    body.querySelectorAll(".lesion").forEach((row, index) => row.classList.toggle("chosen", index === at));
+    mark();
   };
   const row = (lesion, at) =>
     h(
@@ -63,6 +70,7 @@ export function lesionList(viewer, wrong, reviewable) {
   };
   const count = h("span", { class: "count" });
   masks.addEventListener("replaced", build);
+  masks.addEventListener("change", mark);
   build();
   return {
     panel: h("section", { class: "panel lesions", "aria-label": "Lesions" }, h("h2", {}, "Lesions", count), body),

@@ -94,7 +94,7 @@ function broken(error) {
 }
 
 // For tests, read only: `tumortrace.viewer.state()` gives {mm, hu, window, layout, level, box, visible, highlighted,
-// slice} as copies (mm RAS; hu and slice null until the server has told them); `tumortrace.ready` settles once the page
+// singles, slice} as copies (mm RAS; hu and slice null until the server has told them); `tumortrace.ready` settles once the page
 // is built and what its address names is open.
 let state = () => null;
 const ready = start().then((app) => {

@@ -9,6 +9,8 @@
  *   lesions: Lesion[]}} Masks
  */
 
+/** How much of a value a pass shows: nothing, all its voxels, those of the single lesions, those of the others. */
+export const SHOWN = { none: 0, all: 1, singles: 2, others: 3 };
 const DIMMED = 0.3;
 const LESION = "lesion";
 
@@ -21,6 +23,8 @@ export class MaskSet extends EventTarget {
     this.on = new Set();
     /** @type {Set<string>} */
     this.highlighted = new Set();
+    /** Lesions that are meant alone, of the classes that are highlighted. @type {import("./singles.js").Single[]} */
+    this.singles = [];
     this.set(null, "");
   }
 
@@ -34,6 +38,7 @@ export class MaskSet extends EventTarget {
     this.masks = masks;
     this.path = path;
     this.highlighted = new Set();
+    this.singles = [];
     const shown = this.structures.filter((one) => (known.has(one.id) ? this.on.has(one.id) : this.#first(one)));
     this.on = new Set(shown.map((one) => one.id));
     this.dispatchEvent(new Event("replaced"));
@@ -94,12 +99,24 @@ export class MaskSet extends EventTarget {
     this.#changed();
   }
 
-  /** Bring these structures out, and dim the others; none: all as before. */
-  highlight(ids) {
+  /**
+   * Bring these structures out, and dim the others; none: all as before.
+   * @param {string[]} ids a lesion has its number ("liver_tumor#2")
+   * @param {import("./singles.js").Single[]} singles the voxels of those lesions
+   */
+  highlight(ids, singles = []) {
     const wanted = new Set(ids.map((id) => id.split("#")[0]).filter((id) => this.structure(id)));
-    if (wanted.size === this.highlighted.size && [...wanted].every((id) => this.highlighted.has(id))) return;
+    const meant = singles.filter(({ structure }) => ids.includes(structure) && wanted.has(structure.split("#")[0]));
+    const key = (set, list) => JSON.stringify([[...set].sort(), list.map((one) => one.structure)]);
+    if (key(wanted, meant) === key(this.highlighted, this.singles)) return;
     this.highlighted = wanted;
+    this.singles = meant;
     this.#changed();
+  }
+
+  /** Whether only single lesions of a structure are meant. */
+  #alone(id) {
+    return this.singles.some((one) => one.structure.split("#")[0] === id);
   }
 
   #changed() {
@@ -114,10 +131,10 @@ export class MaskSet extends EventTarget {
   /**
    * How one label map is painted: a value is visible if any structure that has it is on, in the colour of the most
    * particular one (highlighted before others, lesions before organs, small before large). While something is
-   * highlighted, the rest is painted first, and faintly.
+   * highlighted, the rest is painted first, and faintly; where single lesions are, the rest is also their class.
    * @param {number} layer
    * @returns {{alpha: number, shown: number[], table: {R: number[], G: number[], B: number[], A: number[], I: number[]}}[]}
-   *   for each pass its strength, 1 for the values it shows, and the colours of all values from 0
+   *   for each pass its strength, how much it shows of every value (see `SHOWN`), and the colours of all values from 0
    */
   passes(layer) {
     const owners = this.#owners(layer);
@@ -134,14 +151,21 @@ export class MaskSet extends EventTarget {
     const pass = (alpha, chosen) => ({
       alpha,
       table,
-      shown: values.map((value) => (owners.has(value) && chosen(owners.get(value)) ? 1 : 0)),
+      shown: values.map((value) => (owners.has(value) ? chosen(owners.get(value)) : SHOWN.none)),
     });
-    const bright = (one) => this.highlighted.has(one.id);
+    const dim = ({ id }) => {
+      if (!this.highlighted.has(id)) return SHOWN.all;
+      return this.#alone(id) && this.on.has(id) ? SHOWN.others : SHOWN.none;
+    };
+    const bright = ({ id }) => {
+      if (!this.highlighted.has(id)) return SHOWN.none;
+      return this.#alone(id) ? SHOWN.singles : SHOWN.all;
+    };
     const passes =
       this.highlighted.size === 0
-        ? [pass(this.opacity, () => true)]
-        : [pass(this.opacity * DIMMED, (one) => !bright(one)), pass(Math.min(1, this.opacity + 0.15), bright)];
-    return passes.filter((one) => one.alpha > 0 && one.shown.includes(1));
+        ? [pass(this.opacity, () => SHOWN.all)]
+        : [pass(this.opacity * DIMMED, dim), pass(Math.min(1, this.opacity + 0.15), bright)];
+    return passes.filter((one) => one.alpha > 0 && one.shown.some((much) => much !== SHOWN.none));
   }
 
   #owners(layer) {

@@ -1,6 +1,9 @@
 // Painting masks over the scan. The library gives every value of a label map the same strength, so what is brought out
 // and what is dimmed are painted one after the other, from copies that hold only the values of that pass.
 
+import { SHOWN } from "./masks.js";
+import { eachVoxel } from "./singles.js";
+
 // Intent of a NIfTI file that holds labels; other values are coloured by a ramp.
 const LABELS = 1002;
 const FAINT = 0.12;
@@ -18,7 +21,7 @@ const PREVIEW_PASSES = [
 
 /** The label maps over the scan. */
 export class Overlays {
-  /** @type {{image: any, layer: number, values: Uint8Array|Uint16Array}[]} */
+  /** @type {{image: any, layer: number, values: Uint8Array|Uint16Array, grid?: any}[]} */
   #maps = [];
   #preview = null;
 
@@ -36,9 +39,15 @@ export class Overlays {
     };
   }
 
-  /** Take a label map. */
-  add(image, layer) {
-    this.#maps.push({ image, layer, values: image.img });
+  /**
+   * Take a label map.
+   * @param {any} image
+   * @param {number} layer
+   * @param {{start: number[], factor: number[]}} place where it begins in the scan, and how coarse it is
+   */
+  add(image, layer, place) {
+    const grid = { ...place, size: Array.from(image.hdr.dims).slice(1, 4) };
+    this.#maps.push({ image, layer, values: image.img, grid });
   }
 
   /** What a correction would change, over everything else; null for none. */
@@ -72,9 +81,25 @@ export class Overlays {
     nv.drawScene();
   }
 
-  #pass({ image, values }, { alpha, shown, table }, at) {
+  /** A copy of a label map with the values of one pass. */
+  #chosen({ values, grid }, shown) {
+    const whole = shown.map((much, value) => (much === SHOWN.all || much === SHOWN.others ? value : 0));
+    const kept = values.map((value) => whole[value]);
+    if (!shown.includes(SHOWN.singles) && !shown.includes(SHOWN.others)) return kept;
+    for (const single of this.masks.singles) {
+      eachVoxel(single, grid, (at) => {
+        const value = values[at];
+        if (shown[value] === SHOWN.singles) kept[at] = value;
+        else if (shown[value] === SHOWN.others) kept[at] = 0;
+      });
+    }
+    return kept;
+  }
+
+  #pass(map, { alpha, shown, table }, at) {
     const { nv, outline } = this;
-    image.img = values.map((value) => (shown[value] ? value : 0));
+    const { image, values } = map;
+    image.img = this.#chosen(map, shown);
     // The library fades the edge of a label unless that is drawn as an outline; a small lesion would be all edge.
     image.opacity = outline ? alpha * FAINT : alpha;
     image.hdr.intent_code = LABELS;

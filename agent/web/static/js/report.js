@@ -5,12 +5,6 @@ import { quantity } from "./format.js";
 import { checks, findings, listed, pictures } from "./sections.js";
 import { chip, sentence } from "./sentence.js";
 
-const STATUS = { consistent: "Consistent", unresolved: "Unresolved", needs_review: "Needs review" };
-const MEANING = {
-  consistent: "Every statement passed the checks of the last round.",
-  unresolved: "The checks could not all be met; take nothing here as settled.",
-  needs_review: "A person has to decide before this counts.",
-};
 const STATES = {
   measured: "Measured",
   absent: "Absent",
@@ -109,23 +103,24 @@ class Teller {
   }
 
   status() {
-    const { status, rounds, open } = this.told;
+    const { status, rounds } = this.told;
+    const { word, meaning, tone, reasons } = this.run.shown;
     const names = [...new Set(this.said.map((one) => one.reviewer))];
     return h(
       "div",
-      { class: `status ${status}`, data: { testid: "status", status } },
+      { class: `status ${tone}`, data: { testid: "status", status } },
       h(
         "p",
         {},
-        h("span", { class: `badge ${status}` }, STATUS[status] ?? status),
+        h("span", { class: `badge ${tone}` }, word),
         names.length > 0 && h("span", { class: "badge reviewed" }, `Reviewed by ${names.join(", ")}`),
-        h("span", { class: "dim" }, `${MEANING[status] ?? ""} ${rounds} round${rounds === 1 ? "" : "s"}.`),
+        h("span", { class: "dim" }, `${meaning} ${rounds} round${rounds === 1 ? "" : "s"}.`),
       ),
-      open?.length > 0 &&
+      reasons.length > 0 &&
         h(
           "ul",
           { class: "reasons" },
-          open.map((text) => h("li", {}, text)),
+          reasons.map((text) => h("li", {}, text)),
         ),
     );
   }
@@ -208,6 +203,9 @@ class Teller {
       h(
         "dl",
         { class: "facts" },
+        this.run.pathology_of.map(([name, value]) =>
+          h("div", { class: "wide-fact" }, h("dt", {}, name), h("dd", {}, value)),
+        ),
         rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
       ),
       pathology.evidence?.length > 0 &&

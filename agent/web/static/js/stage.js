@@ -8,6 +8,9 @@ import { recall, remember } from "./memory.js";
 import { readout } from "./readout.js";
 import { toolbar } from "./toolbar.js";
 
+const ROUGH =
+  "Small structures are drawn larger than they are, so that none is missed. Every value is measured at full resolution.";
+
 /**
  * Build the left side.
  * @param {HTMLElement} place
@@ -64,7 +67,7 @@ function resolution(viewer, place) {
       const title = "Full resolution of the part around the crosshair (F)";
       fill(
         place,
-        h("span", {}, "Reduced resolution"),
+        h("span", { title: ROUGH }, "Reduced resolution, outlines approximate"),
         button("Full resolution here", { press: () => viewer.part(), title, test: "full-resolution" }),
       );
     }

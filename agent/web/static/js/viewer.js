@@ -155,7 +155,8 @@ export class Viewer extends EventTarget {
           progress: progress("Loading the masks"),
         });
         signal.throwIfAborted();
-        this.overlays.add(image, layer);
+        const start = box ? [box[0], box[2], box[4]] : [0, 0, 0];
+        this.overlays.add(image, layer, { start, factor: this.#level(level).factor });
       }
       if (this.#preview) await this.#addPreview(ask);
       this.overlays.paint();
@@ -290,6 +291,7 @@ export class Viewer extends EventTarget {
       box: this.box && [...this.box],
       visible: this.masks.visible(),
       highlighted: [...this.masks.highlighted],
+      singles: this.masks.singles.map((one) => one.structure),
       slice: this.voxel?.file_slice ?? null,
     };
   }
