@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 from importlib.metadata import entry_points, version
 from typing import Annotated
@@ -15,6 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from agent.disk import disk_fault
 from agent.errors import SeriesChoiceError, TumorTraceError
 
 GROUP = "tumortrace.commands"
@@ -70,6 +72,12 @@ def main() -> None:
         # The reader of our output has gone (`| head`); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except (OSError, sqlite3.Error) as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"Error: {_harmless(str(fault))}", markup=False)
+        sys.exit(fault.exit_code)
 
 
 def _harmless(text: str) -> str:

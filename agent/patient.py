@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from functools import cache
 
 from agent.errors import UsageError
+from agent.patient_facts import check_fact
 from agent.query import load_kinds
 from tools.rules.model import load_rules
 from tools.rules.table import TableRule
@@ -27,7 +28,8 @@ def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:
     """Facts from ``name=value`` pairs separated by commas, sorted by name.
 
     Raises:
-        UsageError: where it is not of that form, too long, contradicts itself, or names what no fact is called.
+        UsageError: where it is not of that form, too long, contradicts itself, names what no fact is called, or gives
+            a fact a value that it cannot have.
     """
     if not text:
         return ()
@@ -42,6 +44,7 @@ def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:
             )
         fact = name.strip().lower()
         _check_known(fact)
+        check_fact(fact, value.strip())
         if facts.setdefault(fact, value.strip()) != value.strip():
             raise UsageError(f"--patient declares {fact!r} twice, with different values.")
     return tuple(sorted(facts.items()))

@@ -60,7 +60,7 @@ class Answer(_Model):
     """The answer to one question. `value` is boolean for yes/no, a name for "which", a number for "how much".
 
     `read_as` is the question in other words where a model had to understand it; `choices` are complete questions to
-    choose from where it was ambiguous.
+    choose from where it was ambiguous; `understood` is false where the question, as it stands, was not.
     """
 
     question: str = ""
@@ -76,6 +76,7 @@ class Answer(_Model):
     evidence: list[str] = Field(default_factory=list)
     bindings: list[Binding] = Field(default_factory=list)
     choices: list[str] = Field(default_factory=list)
+    understood: bool = True
 
 
 class Sentence(_Model):

@@ -26,7 +26,6 @@ _MEANING: dict[Status, str] = {
     "unresolved": "The checks could not all be met; take nothing here as settled.",
     "needs_review": "A person has to decide before this counts.",
 }
-_NOT_UNDERSTOOD = "This was not understood"
 _COVERAGE = "coverage"
 _NOTHING: dict[_Lack, tuple[str, str]] = {
     "asked back": (
@@ -89,7 +88,7 @@ def _lack(answer: Answer) -> _Lack | None:
         return None
     if answer.choices:
         return "asked back"
-    if answer.text.startswith(_NOT_UNDERSTOOD):
+    if not answer.understood:
         return "not understood"
     return "not assessed" if answer.evidence else "refused"
 

@@ -17,7 +17,7 @@ from agent.query import NotUnderstood, Query
 from agent.report import render_html, render_markdown
 from agent.report_gaps import limitations, not_assessed
 from agent.report_model import Answer, Pathology, Report, Sentence
-from agent.review_report import earlier_report, kept
+from agent.review_report import earlier_report, kept, name_pictures
 from agent.runs import RunFolder
 from agent.services import Services
 from agent.state import CRITIQUE, Claim, RunState
@@ -41,7 +41,7 @@ def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
     else:
         made = _told(build_report(state, folder), state, services)
         with services.profile.part("pictures"):
-            images = make_pictures(made, state, services.case)
+            images = name_pictures(made, make_pictures(made, state, services.case), state)
     with services.profile.part("report"):
         files: dict[str, bytes | str] = {f"images/{name}": data for name, data in images.items()}
         files["report.json"] = report_json(made) + "\n"
@@ -49,7 +49,8 @@ def report(state: RunState, runtime: Runtime[Services]) -> dict[str, Any]:
         files["report.html"] = render_html(made, {f"images/{name}": data for name, data in images.items()})
         if images:
             folder.images.mkdir(exist_ok=True)
-        hashes = {name: atomic_write(folder.folder / name, data) for name, data in files.items()} | kept(state, folder)
+        hashes = {name: atomic_write(folder.folder / name, data) for name, data in files.items()}
+        hashes = kept(state, folder) | hashes
     text = made.answer.text if made.answer else None
     services.trace.append(Kind.REPORT, {"status": made.status, "answer": text})
     services.trace.finish(made.status, hashes, state.stop_reason)
@@ -195,8 +196,9 @@ def _not_understood(query: NotUnderstood) -> Answer:
         text += " Which do you mean: " if query.choices else " What can be answered, for example: "
         text += " ".join(plain)
     return Answer(
-        question=query.text, text=text, state=State.NOT_ASSESSED, reason=query.reason, choices=list(query.choices)
-    )
+        question=query.text, text=text, state=State.NOT_ASSESSED, reason=query.reason, choices=list(query.choices),
+        understood=False,
+    )  # fmt: skip
 
 
 def _combined(answers: list[Answer], question: str | None) -> Answer | None:
@@ -220,4 +222,5 @@ def _combined(answers: list[Answer], question: str | None) -> Answer | None:
         reason=next((one.reason for one in answers if one.state is worst), None),
         evidence=list(dict.fromkeys(ident for one in answers for ident in one.evidence)),
         choices=list(dict.fromkeys(said for one in answers for said in one.choices)),
+        understood=all(one.understood for one in answers),
     )  # fmt: skip

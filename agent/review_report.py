@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.errors import IntegrityError
 from agent.report_model import Report, Review
-from agent.review_run import kept_report_name
+from agent.review_run import REPORT_KINDS, kept_report_name
 from agent.runs import RunFolder
 from agent.state import RunState
 from agent.trace_read import artifacts
 from tools.correct_model import Change
 from tools.ontology import load_ontology
+
+_IMAGES = "images/"
 
 
 def earlier_report(state: RunState, folder: RunFolder) -> tuple[Report, dict[str, bytes]] | None:
@@ -45,14 +47,42 @@ def _read(folder: RunFolder, name: str, digest: str | None) -> bytes:
     return data
 
 
+def name_pictures(made: Report, images: Mapping[str, bytes], state: RunState) -> dict[str, bytes]:
+    """Pictures of a corrected report have names of their own, so that those of the report before it stay.
+
+    Args:
+        made: the report; its pictures, and the evidence that names them, get the new names.
+        images: file name → PNG.
+        state: the run's; its last correction is part of the names.
+
+    Returns:
+        File name → PNG.
+    """
+    number = max((one.number for one in state.reviews if one.kind == "correct"), default=None)
+    if number is None:
+        return dict(images)
+    names = {name: f"{name.removesuffix('.png')}-review-{number}.png" for name in images}
+    paths = {f"{_IMAGES}{old}": f"{_IMAGES}{new}" for old, new in names.items()}
+    made.pictures[:] = [one.model_copy(update={"path": paths[one.path]}) for one in made.pictures]
+    for one in made.evidence.values():
+        if one.artifact is not None:
+            one.artifact = paths.get(one.artifact, one.artifact)
+    return {names[name]: data for name, data in images.items()}
+
+
 def kept(state: RunState, folder: RunFolder) -> dict[str, str]:
-    """Name → SHA-256 of every earlier report, by the record of the time: a file that was changed since is found."""
+    """Name → SHA-256 of every earlier report with its pictures, by the record of the time."""
     if not state.reviews:
         return {}
-    last, found = artifacts(folder), {}
+    last = artifacts(folder)
+    found = {name: digest for name, digest in last.items() if name.startswith(_IMAGES)}
     for number in range(len(state.reviews)):
-        name = kept_report_name(number)
-        found[name] = last["report.json"] if number == len(state.reviews) - 1 else last[name]
+        for kind in REPORT_KINDS:
+            name = kept_report_name(number, kind)
+            digest = last.get(f"report.{kind}" if number == len(state.reviews) - 1 else name)
+            # Runs of earlier versions kept the data only.
+            if digest is not None and (kind == "json" or (folder.folder / name).exists()):
+                found[name] = digest
     return found
 
 

@@ -20,6 +20,8 @@ from tools.base import Case
 from tools.correct import correct
 from tools.kept_labels import address, keep_labels
 
+REPORT_KINDS = ("json", "md", "html")
+"""Forms in which a report is written."""
 _MOST_NAMED = 8
 
 
@@ -55,7 +57,9 @@ def begin_review(
     check_untouched(folder, key)
     before = folder.report_json.read_bytes()
     record = _record(folder, Report.model_validate_json(before), case, decision, arrays)
-    atomic_write(folder.folder / kept_report_name(record.review.number - 1), before)
+    for kind in REPORT_KINDS:
+        data = before if kind == "json" else (folder.folder / f"report.{kind}").read_bytes()
+        atomic_write(folder.folder / kept_report_name(record.review.number - 1, kind), data)
     trace.append(Kind.REVIEW, _event(record))
 
 
@@ -73,9 +77,9 @@ def open_record(folder: RunFolder) -> ReviewRecord | None:
     )  # fmt: skip
 
 
-def kept_report_name(number: int) -> str:
+def kept_report_name(number: int, kind: str = "json") -> str:
     """Name of the report that the review after it spoke of; 0 for the run's own first one."""
-    return f"report.{number}.json"
+    return f"report.{number}.{kind}"
 
 
 def _record(folder: RunFolder, made: Report, case: Case, decision: Decision, arrays: ArrayStore) -> ReviewRecord:

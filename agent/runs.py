@@ -194,6 +194,12 @@ class Runs:
         path = self.home / "runs.sqlite"
         try:
             self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"The home folder {self.home} cannot be made or written ({error.strerror}): choose another with "
+                "TUMORTRACE_HOME."
+            ) from error
+        try:
             with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
                 connection.execute(_TABLE)
                 yield connection

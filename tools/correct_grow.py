@@ -7,7 +7,8 @@ point; where the organ's mask is not known, of all within that distance and beyo
 mask holds, where the lesion cannot lie either. A voxel belongs to the
 lesion if its HU is nearer to the seed than to the surroundings, and not farther beyond the seed than those are on this
 side of it (or 30 HU, if that is more); if it lies within the radius and in the organ (with its lesions, and with holes
-that nothing fills); and if such voxels connect it to the point by their faces.
+that nothing fills); and if such voxels connect it to the point by their faces. Where a person says that it reaches
+beyond the organ's mask, `tools.correct_beyond` has further limits.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from agent.errors import UsageError
+from tools import correct_beyond as beyond
 from tools.base import Case
+from tools.correct_beyond import elsewhere
 from tools.correct_model import Edit
-from tools.correct_place import voxel_at, within
+from tools.correct_place import around_point, distances, voxel_at, within
 from tools.masks import cropped
 from tools.ontology import load_ontology
-from tools.structure_parts import holds
 from tools.structures import region
 from tools.volume import Box, Grid, LabelSet, Region
 
@@ -37,7 +39,6 @@ _FEWEST = 8
 _FULL = 0.98
 _LOW_CONTRAST_HU = 10.0
 _BEYOND_HU = 30.0
-_SOLID = frozenset({"organ", "bone", "muscle", "vessel"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,15 @@ class Grown:
 
     region: Region
     note: str
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Where a lesion may lie, within a box: `organ` is its organ's part of it, None where its mask is not known."""
+
+    inside: NDArray[np.bool_]
+    organ: NDArray[np.bool_] | None = None
+    name: str = ""
 
 
 def grow(case: Case, edit: Edit) -> Grown:
@@ -71,40 +81,86 @@ def grow(case: Case, edit: Edit) -> Grown:
     at = voxel_at(scan.grid, edit.point)
     if at is None or (scan.padding is not None and scan.hu[at] == scan.padding):
         raise UsageError("the point lies outside of the scan; choose one within it.")
-    box = _box(scan.grid, edit, at)
-    distance = _distances(scan.grid, box, edit)
-    hu = scan.hu[box]
-    inside = np.ones(hu.shape, np.bool_) if scan.padding is None else hu != scan.padding
-    known = region(labels, lesion.organ, with_lesions=True) if labels is not None and lesion.organ is not None else None
-    lesions = _lesions(case, box)
-    if known is not None and labels is not None:
-        inside &= _place(labels, known, box)
-        organ = ontology.get(str(lesion.organ)).name
-        if not inside[_inner(at, box)]:
-            raise UsageError(f"the point lies outside of the mask of the {organ}; choose one within it.")
-    elif labels is not None and lesion.organ is not None:
-        others = _elsewhere(labels, lesion.organ, box)
-        taken = next((name for name, mask in others.items() if mask[_inner(at, box)]), None)
-        if taken is not None:
-            raise UsageError(f"the point lies in the mask of the {ontology.get(taken).name}; choose one outside of it.")
-        for mask in others.values():
-            inside &= ~mask
+    box = around_point(scan.grid, at, edit.radius_mm * _AROUND)
+    distance = distances(scan.grid, box, edit.point)
+    room = _room(case, edit, at, box)
     here = labels.region(labels.entries.get(edit.structure, ())) if labels is not None else None
-    own = within(here, box) if here is not None else np.zeros(hu.shape, np.bool_)
-    if own[_inner(at, box)]:
+    if here is not None and within(here, box)[_inner(at, box)]:
         raise UsageError(f"the mask of “{lesion.name}” has the point already.")
-    smooth = _smoothed(hu, inside, scan.grid)
-    seed = _seed(smooth, distance, inside, _inner(at, box))
-    around = _around(smooth, inside & ~lesions, distance, edit.radius_mm, organ_known=known is not None)
-    reach = inside & (distance <= edit.radius_mm)
+    if room.organ is not None and edit.beyond_organ:
+        # Each side by itself: between bright organ and dark fat a mixture would look like a lesion along the border.
+        own = room.inside & room.organ
+        beside = _smoothed(scan.hu[box], room.inside & ~own, scan.grid)
+        smooth = np.where(own, _smoothed(scan.hu[box], own, scan.grid), beside)
+    else:
+        smooth = _smoothed(scan.hu[box], room.inside, scan.grid)
+    seed = _seed(smooth, distance, room.inside, _inner(at, box))
+    like, contrast = _lesions_own(smooth, distance, seed, room, room.inside & ~_lesions(case, box), edit)
+    reach = room.inside & (distance <= edit.radius_mm)
     reach[_inner(at, box)] = True
-    fits = reach & _like(smooth, seed, around)
+    fits = reach & like
     fits[_inner(at, box)] = True
     parts, _ = ndimage.label(fits)  # its default connects by faces
     grown = parts == parts[_inner(at, box)]
     found = cropped(Region(box=box, mask=grown), grown)
     assert found is not None
-    return Grown(found, _doubts(grown, reach, abs(seed - around)))
+    doubts = _doubts(grown, reach, contrast)
+    if room.organ is not None and (grown & ~room.organ).any():
+        doubts = "; ".join(one for one in (beyond.told(grown, room.organ, room.name), doubts) if one)
+    return Grown(found, doubts)
+
+
+def _room(case: Case, edit: Edit, at: tuple[int, int, int], box: Box) -> _Room:
+    """The place that a lesion may lie in.
+
+    Raises:
+        UsageError: the point lies outside of it.
+    """
+    ontology = load_ontology()
+    scan, labels, organ = case.scan, case.labels, ontology.get(edit.structure).organ
+    hu = scan.hu[box]
+    inside = np.ones(hu.shape, np.bool_) if scan.padding is None else hu != scan.padding
+    if labels is None or organ is None:
+        return _Room(inside)
+    name = ontology.get(organ).name
+    known = region(labels, organ, with_lesions=True)
+    if known is None:
+        others = elsewhere(labels, organ, box)
+        taken = next((other for other, mask in others.items() if mask[_inner(at, box)]), None)
+        if taken is not None:
+            raise UsageError(f"the point lies in the mask of the {ontology.get(taken).name}; choose one outside of it.")
+        for mask in others.values():
+            inside &= ~mask
+        return _Room(inside)
+    own = _place(labels, known, box)
+    if edit.beyond_organ:
+        inside &= own | beyond.place(labels, organ, box)
+        beyond.check_point(scan, known, edit, at, name, free=bool(inside[_inner(at, box)]))
+    elif not own[_inner(at, box)]:
+        raise UsageError(
+            f"the point lies outside of the mask of the {name}; choose one within it, or say that the lesion reaches "
+            "beyond the mask of its organ (beyond_organ)."
+        )
+    else:
+        inside &= own
+    return _Room(inside, own, name)
+
+
+def _lesions_own(
+    smooth: NDArray[np.float32], distance: NDArray[np.float32], seed: float, room: _Room, free: NDArray[np.bool_],
+    edit: Edit,
+) -> tuple[NDArray[np.bool_], float]:  # fmt: skip
+    """Which HU are the lesion's rather than its surroundings', and how far (HU) those are from it."""
+    if room.organ is None or not edit.beyond_organ:
+        around = _around(smooth, free, distance, edit.radius_mm, organ_known=room.organ is not None)
+        return _like(smooth, seed, around), abs(seed - around)
+    beyond.check_seed(seed, room.name)
+    around = _around(smooth, free & ~room.organ, distance, edit.radius_mm, organ_known=False)
+    like = beyond.soft(smooth) & _like(smooth, seed, around)
+    if (free & room.organ).any():
+        # Within the organ it has to be told from the organ, which is no surroundings of what lies beyond.
+        like &= ~room.organ | _like(smooth, seed, float(np.median(smooth[free & room.organ])))
+    return like, abs(seed - around)
 
 
 def _like(smooth: NDArray[np.float32], seed: float, around: float) -> NDArray[np.bool_]:
@@ -129,28 +185,6 @@ def _doubts(grown: NDArray[np.bool_], reach: NDArray[np.bool_], contrast: float)
 
 def _inner(at: tuple[int, int, int], box: Box) -> tuple[int, int, int]:
     return at[0] - box[0].start, at[1] - box[1].start, at[2] - box[2].start
-
-
-def _box(grid: Grid, edit: Edit, at: tuple[int, int, int]) -> Box:
-    """The voxels that may lie within the distance that is looked at: as far as a step along each axis leads out."""
-    # The rows of the inverse are the normals of the slices; their lengths, voxels for each mm along them.
-    steps = np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1) * edit.radius_mm * _AROUND
-    sides = [
-        slice(max(0, index - int(np.ceil(step)) - 1), min(length, index + int(np.ceil(step)) + 2))
-        for index, step, length in zip(at, steps, grid.shape, strict=True)
-    ]
-    return sides[0], sides[1], sides[2]
-
-
-def _distances(grid: Grid, box: Box, edit: Edit) -> NDArray[np.float32]:
-    """Distance in mm of the centre of every voxel of a box from the point; shape of the box."""
-    total: Any = np.float32(0)
-    i, j, k = np.ogrid[box]
-    for row, middle in zip(grid.affine[:3], edit.point, strict=True):
-        along = i * row[0] + j * row[1] + k * row[2] + (row[3] - middle)
-        total = total + np.square(along.astype(np.float32))
-    distances: NDArray[np.float32] = np.sqrt(total)
-    return distances
 
 
 def _smoothed(hu: NDArray[Any], inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
@@ -192,18 +226,6 @@ def _place(labels: LabelSet, organ: Region, box: Box) -> NDArray[np.bool_]:
         for number, layer in enumerate(labels.layers):
             holes &= ~np.isin(layer[box], [value for one, value in used if one == number])
     return within(organ, box) | holes
-
-
-def _elsewhere(labels: LabelSet, organ: str, box: Box) -> dict[str, NDArray[np.bool_]]:
-    """What other structures than an organ show within a box, by canonical id; the body and findings hold anything."""
-    ontology = load_ontology()
-    found = {}
-    for name, keys in labels.entries.items():
-        other = ontology.get(name).kind in _SOLID and not (holds(organ, name, ontology) or holds(name, organ, ontology))
-        mask = labels.region(keys) if other else None
-        if mask is not None and (here := within(mask, box)).any():
-            found[name] = here
-    return found
 
 
 def _lesions(case: Case, box: Box) -> NDArray[np.bool_]:

@@ -26,12 +26,15 @@ class Edit(_Frozen):
         structure: canonical id of the structure whose mask is meant.
         point: world mm, RAS+.
         radius_mm: how far an added lesion may reach from the point.
+        beyond_organ: an added lesion may lie outside of its organ's mask: it grows out of the organ, or the mask is
+            cut short.
     """
 
     kind: Literal["remove", "keep", "add"]
     structure: str = Field(min_length=1, max_length=100, pattern=r"^[^#\x00-\x1f]+$")
     point: Point
     radius_mm: float = Field(default=DEFAULT_RADIUS_MM, ge=1, le=100)
+    beyond_organ: bool = False
 
 
 class Amount(_Frozen):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,6 +72,28 @@ def within(region: Region, box: Box) -> NDArray[np.bool_]:
         here = tuple(slice(a - s.start, b - s.start) for a, b, s in zip(low, high, box, strict=True))
         there = tuple(slice(a - s.start, b - s.start) for a, b, s in zip(low, high, region.box, strict=True))
         found[here] = region.mask[there]
+    return found
+
+
+def around_point(grid: Grid, at: tuple[int, int, int], millimetres: float) -> Box:
+    """The voxels that may lie within a distance of a voxel: as far as a step along each axis leads out."""
+    # The rows of the inverse are the normals of the slices; their lengths, voxels for each mm along them.
+    steps = np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1) * millimetres
+    sides = [
+        slice(max(0, index - int(np.ceil(step)) - 1), min(length, index + int(np.ceil(step)) + 2))
+        for index, step, length in zip(at, steps, grid.shape, strict=True)
+    ]
+    return sides[0], sides[1], sides[2]
+
+
+def distances(grid: Grid, box: Box, point: Point) -> NDArray[np.float32]:
+    """Distance in mm of the centre of every voxel of a box from a point; shape of the box."""
+    total: Any = np.float32(0)
+    i, j, k = np.ogrid[box]
+    for row, middle in zip(grid.affine[:3], point, strict=True):
+        along = i * row[0] + j * row[1] + k * row[2] + (row[3] - middle)
+        total = total + np.square(along.astype(np.float32))
+    found: NDArray[np.float32] = np.sqrt(total)
     return found
 
 

@@ -52,6 +52,9 @@ def serve(
     memory: Annotated[float, typer.Option("--memory", min=0.1, help="GiB that opened scans may take.")] = 4.0,
     upload: Annotated[float, typer.Option("--upload", min=1, help="MiB of the largest upload.")] = 2048.0,
     uploads: Annotated[float, typer.Option("--uploads", min=0.01, help="GiB of all uploads together.")] = 20.0,
+    volumes: Annotated[
+        float, typer.Option("--volumes", min=0, help="GiB of volumes for the viewer that are kept in the cache.")
+    ] = 5.0,
 ) -> None:
     """Serve the page and the HTTP API; the address is printed once it answers. Ctrl-C ends it.
 
@@ -63,8 +66,8 @@ def serve(
     config = ServeConfig(
         host=host, port=port, token=SecretStr(token) if token is not None else None, hosts=tuple(name or ()),
         roots=folders, state=settings.home.expanduser().absolute() / "server", upload_bytes=int(upload * MIB),
-        uploads_bytes=int(uploads * GIB), memory_bytes=int(memory * GIB), runs=runs, queue=queue, model=model,
-        prepare=prepare,
+        uploads_bytes=int(uploads * GIB), volumes_bytes=int(volumes * GIB), memory_bytes=int(memory * GIB), runs=runs,
+        queue=queue, model=model, prepare=prepare,
     )  # fmt: skip
     engine = Engine(
         settings, o.choose_model(model), workshop=workshop(settings, segment),
@@ -82,6 +85,7 @@ def run(config: ServeConfig, engine: Engine) -> None:
     import uvicorn  # noqa: PLC0415  (with the web framework only where there is a server)
 
     from agent.web.app import build_app, build_parts  # noqa: PLC0415
+    from agent.web.slow import PunctualProtocol  # noqa: PLC0415
 
     with _listen(config) as listening:
         parts = build_parts(config, engine)
@@ -105,7 +109,7 @@ def run(config: ServeConfig, engine: Engine) -> None:
                 log_level="warning",
                 access_log=False,
                 # The parser whose limit on headers is set below, whatever else is installed.
-                http="h11",
+                http=PunctualProtocol,
                 ws="none",
                 server_header=False,
                 date_header=True,

@@ -10,30 +10,30 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from agent.errors import UsageError
-from agent.interpret.asking_back import Ask, Unclear, choices, unlocated
-from agent.interpret.beside import in_one_place, sides_behind, without_contrast, without_formula
+from agent.interpret.asking_back import Ask, Unclear, choices, lesions, unlocated
+from agent.interpret.attempts import STOPS, Attempt, attempts, parsed
 from agent.interpret.categories import is_wanted
-from agent.interpret.clauses import sentence
-from agent.interpret.exclusions import without_exclusions
+from agent.interpret.clauses import Piece, sentence
 from agent.interpret.follow_up import Antecedent, last_question
 from agent.interpret.for_options import for_options, offered_structures
-from agent.interpret.grounds import with_nor, without_grounds
 from agent.interpret.items import Item
+from agent.interpret.lexicon import Phrase
 from agent.interpret.match import Fit, Misfit
 from agent.interpret.nearest import likely_typo, nearest_questions
+from agent.interpret.numbered import spoken_of
 from agent.interpret.options import OptionChoice, choose_option
 from agent.interpret.other_side import with_side
-from agent.interpret.reading import read, user_names
-from agent.interpret.rephrase import of_the_pancreas, or_any_other, searched, subtracted, within_reach
+from agent.interpret.reading import user_names
+from agent.interpret.refusals import no_diagnosis
 from agent.interpret.scan_words import Token, tokenise
 from agent.interpret.short_names import short_names
+from agent.interpret.which_lesion import which_lesion
 from agent.query import NotUnderstood, Query
 
 __all__ = ["OptionChoice", "choose_option", "interpret", "is_wanted"]
 
 MAX_CHARACTERS = 2000
 MAX_QUESTIONS = 12
-_STOPS = frozenset({"?", ".", "!", ";"})
 _ECHOES = frozenset({"does he", "does she", "does it", "do they", "is it", "is there", "are there", "has he"})
 _SAYS_NOTHING = ("polite", "joint", "mark", "tag")
 
@@ -89,24 +89,21 @@ def _interpret(
 
     names = user_names(available)
     entries: list[Query | NotUnderstood] = []
-    before = last_question(previous, names)
-    offered = offered_structures(options)
+    before = last_question(spoken_of(previous), names)
+    scene = _Scene(text, names, offered_structures(options), lesions(available))
     sentences = _sentences(tokenise(text))
     if len(sentences) > MAX_QUESTIONS * 4:
         raise UsageError(f"Please ask at most {MAX_QUESTIONS} questions at once.")
     for said in sentences:
         tokens = with_side(said, before.structures) if before else said
-        near = short_names(before.structures) if before else {}
-        words = [token for token in tokens if token.text not in _STOPS]
+        words = [token for token in tokens if token.text not in STOPS]
         if entries and " ".join(token.text for token in words) in _ECHOES:
             continue
-        items = in_one_place(sides_behind(read(words, {**near, **names})))
-        items = of_the_pancreas(without_exclusions(without_contrast(without_formula(items))))
-        items = searched(subtracted(within_reach(or_any_other(items))))
-        items = with_nor(without_grounds(items))
-        if not items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in items):
+        found = _read(scene, tokens, before)
+        if found is None:
             continue
-        for piece in sentence(items, before, lambda part, here=tokens: _slice(text, here, part), offered):  # type: ignore[misc]
+        tokens, pieces = found
+        for piece in pieces:
             past = before.queries if before else ()
             here = Unclear(_slice(text, tokens, piece.items), piece.items, _spans(tokens, piece.items), past)
             unclear = None
@@ -121,7 +118,10 @@ def _interpret(
                 )
                 before = Antecedent(piece.found.queries, piece.said)
             else:
-                entries.append(_not_understood(piece.found, here, names, help_, (ask, ask_back)))
+                entry = _not_understood(piece.found, here, names, help_, (ask, ask_back))
+                if help_ is not None and help_.asks and len(pieces) == 1:
+                    entry = which_lesion(entry, text, tokens, before, available, (ask, ask_back))
+                entries.append(entry)
                 before = None
         if len(entries) > MAX_QUESTIONS:
             raise UsageError(f"Please ask at most {MAX_QUESTIONS} questions at once.")
@@ -131,18 +131,70 @@ def _interpret(
     return entries
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """What all sentences of a text are read with.
+
+    Attributes:
+        text: the text.
+        names: names of structures that only this scan has.
+        offered: structures that the options of a multiple choice name.
+        classes: lesion classes of the scan.
+    """
+
+    text: str
+    names: dict[Phrase, str]
+    offered: Sequence[str]
+    classes: Sequence[str]
+
+
+def _read(
+    scene: _Scene, tokens: Sequence[Token], before: Antecedent | None
+) -> tuple[list[Token], Sequence[Piece]] | None:
+    """The first reading of a sentence of which every part is understood, else the plain one; None if it says nothing.
+
+    Returns:
+        the words that the reading is of, and its parts.
+    """
+    names = {**(short_names(before.structures) if before else {}), **scene.names}
+    plain: tuple[list[Token], Sequence[Piece]] | None = None
+    for one in attempts(tokens, before, names, scene.classes):
+        if not one.items or all(item.role == "filler" and item.is_filler(*_SAYS_NOTHING) for item in one.items):
+            if one.plain:
+                return None
+            continue
+        pieces = _pieces(scene, one, before)
+        if one.plain:
+            plain = (one.tokens, pieces)
+        fits = [piece.found for piece in pieces if isinstance(piece.found, Fit)]
+        kinds = {query.kind for fit in fits for query in fit.queries}
+        if len(fits) == len(pieces) and (not one.only or kinds <= one.only):
+            return one.tokens, pieces
+    if plain is not None:
+        return plain
+    items = parsed(tokens, names)
+    return list(tokens), [Piece(tuple(items), Misfit("I know these words, but not what all of them mean together"))]
+
+
+def _pieces(scene: _Scene, one: Attempt, before: Antecedent | None) -> list[Piece]:
+    def text_of(part: Sequence[Item]) -> str:
+        return _slice(scene.text, one.tokens, part)
+
+    return sentence(one.items, before, text_of, scene.offered)
+
+
 def _sentences(tokens: Sequence[Token]) -> list[list[Token]]:
     sentences: list[list[Token]] = [[]]
     for token in tokens:
         sentences[-1].append(token)
-        if token.text in _STOPS:
+        if token.text in STOPS:
             sentences.append([])
-    return [one for one in sentences if any(token.text not in _STOPS for token in one)]
+    return [one for one in sentences if any(token.text not in STOPS for token in one)]
 
 
 def _slice(text: str, tokens: Sequence[Token], items: Sequence[Item]) -> str:
     """The words of some items as the user put them, with the mark that ends the sentence."""
-    words = [token for token in tokens if token.text not in _STOPS]
+    words = [token for token in tokens if token.text not in STOPS]
     if not items:
         return ""
     end = words[items[-1].end - 1].end
@@ -153,7 +205,7 @@ def _slice(text: str, tokens: Sequence[Token], items: Sequence[Item]) -> str:
 
 def _spans(tokens: Sequence[Token], items: Sequence[Item]) -> dict[int, tuple[int, int]]:
     """First character, and one past the last, of each item in the words of all of them."""
-    words = [token for token in tokens if token.text not in _STOPS]
+    words = [token for token in tokens if token.text not in STOPS]
     first = words[items[0].start].start if items else 0
     return {item.start: (words[item.start].start - first, words[item.end - 1].end - first) for item in items}
 
@@ -161,7 +213,7 @@ def _spans(tokens: Sequence[Token], items: Sequence[Item]) -> dict[int, tuple[in
 def _not_understood(
     found: Misfit, asked: Unclear, names: dict[tuple[str, ...], str], help_: Help | None, asks: tuple[Ask, Ask]
 ) -> NotUnderstood:
-    reason = found.reason
+    reason = no_diagnosis(asked.text) or found.reason
     if help_ is None:
         return NotUnderstood(text=asked.text, reason=f"{reason}.")
     typos = {word: known for word in found.unknown if (known := likely_typo(word))}
@@ -170,6 +222,6 @@ def _not_understood(
         reason += f" (perhaps {meant})"
     questions = nearest_questions(asked.text, found.concepts, found.structures, help_.available, names)
     offered = choices(asked, found, help_.available, *asks) if help_.asks and asked.items else ()
-    if offered and found.unknown:
+    if offered and found.unknown and not no_diagnosis(asked.text):
         reason = "It is unclear which one is meant"
     return NotUnderstood(text=asked.text, reason=reason + ".", nearest=questions, choices=offered)

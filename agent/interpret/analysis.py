@@ -85,6 +85,7 @@ def analyse(items: Sequence[Item]) -> Meaning:
         unknown=(
             *(item.text for item, role in kept if role == "unknown"),
             *_change(kept),
+            *_spread(kept),
             *_counted_organs(kept),
             *(["that of"] if unclear else []),
             *_listed(kept, either),
@@ -147,6 +148,13 @@ def _change(kept: Sequence[Sensed]) -> tuple[str, ...]:
         return ()
     changes = told[2].group is not None and told[2].group.concepts == ("ENLARGED",) and not told[2].structures
     return (f"{told[0].text} … {told[2].text}",) if changes else ()
+
+
+def _spread(kept: Sequence[Sensed]) -> tuple[str, ...]:
+    """ "Has the cancer spread?" asks for metastases, "is it spread over the liver?" how its lesions are distributed."""
+    told = [item for item, role in kept if role not in {"polite", "article"}]
+    begins = bool(told) and told[0].text in {"has", "have", "did"}
+    return ("spread",) if begins and told[-1].text == "spread" else ()
 
 
 def _asks(kept: Sequence[Sensed], groups: Sequence[Group], counted: bool) -> str | None:

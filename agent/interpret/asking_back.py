@@ -75,7 +75,7 @@ def choices(asked: Unclear, found: Misfit, available: Collection[str], ask: Ask,
         made = (_rendered(asked, ident, _as_if_before(asked, ident, ask), ask) for ident in found.meant)
     else:
         made = _of_the_scan(asked, spoken_of(available, asked.past), ask)
-    return _told(made, ask_back)
+    return told_once(made, ask_back)
 
 
 def _of_the_scan(asked: Unclear, idents: Sequence[str], ask: Ask) -> Iterator[str | None]:
@@ -104,7 +104,7 @@ def _located(asked: Unclear, available: Collection[str], ask: Ask) -> Iterator[s
     """The question with each lesion of the scan in place of "the lesion", where only the place was missing."""
     for _, item, meant in _unlocated(asked, available):
         for ident in meant:
-            said = _put(asked, item, load_ontology().get(ident).name)
+            said = put(asked, item, load_ontology().get(ident).name)
             yield _rendered(Unclear(said, (), {}, ()), ident, ask(said, ()), ask)
 
 
@@ -125,10 +125,10 @@ def unlocated(
             continue
         made: list[str | None] = []
         for ident in meant:
-            said = _put(asked, item, ontology.get(ident).name)
+            said = put(asked, item, ontology.get(ident).name)
             reading = [_instead(query, general, ident) for query in queries]
             made.append(_rendered(Unclear(said, (), {}, ()), ident, reading, ask))
-        offered = _told(made, ask_back)
+        offered = told_once(made, ask_back)
         if len(offered) > 1:
             names = " or ".join(ontology.get(i).name for i in meant[:MOST])
             return f'"{words}" may stand for {names}', offered
@@ -228,7 +228,7 @@ def _rendered(asked: Unclear, ident: str, reading: Sequence[Query | NotUnderstoo
     bare = [_LEAD.sub("", said) for said in (*own, *appended)]
     asking = [f"{opening}{said}" for said in bare for opening in ("What is ", "What is the ")]
     tried = [*examples, *asking, *bare] if leads else [*own, *(appended if first == "what" else []), *examples]
-    return next((told for said in tried if (told := _verified(said, queries, ask)) is not None), None)
+    return next((told for said in tried if (told := verified(said, queries, ask)) is not None), None)
 
 
 def _about(query: Query, ident: str) -> bool:
@@ -244,16 +244,17 @@ def _own_words(asked: Unclear, ident: str, read: Query) -> tuple[list[str], list
     pronoun = next((i for i in asked.items if i.is_filler("pronoun") and not is_plural_pronoun(i.text)), None)
     own = [asked.text]
     if pronoun is not None and pronoun.text == "its":
-        own = [_ended(_put(asked, pronoun, "the"), name), _put(asked, pronoun, f"the {name}'s")]
+        own = [_ended(put(asked, pronoun, "the"), name), put(asked, pronoun, f"the {name}'s")]
     elif pronoun is not None:
-        own = [_put(asked, pronoun, f"the {name}")]
+        own = [put(asked, pronoun, f"the {name}")]
     elif (side := _SIDE.search(asked.text)) is not None:
         told = load_ontology().get(read.structures[0]).name
         own = [f"{asked.text[: side.start()]}the {told}{asked.text[side.end() :]}", asked.text]
     return own, [_ended(asked.text, name)]
 
 
-def _put(asked: Unclear, item: Item, name: str) -> str:
+def put(asked: Unclear, item: Item, name: str) -> str:
+    """The user's words with a name in place of one item."""
     start, end = asked.spans[item.start]
     return f"{asked.text[:start]}{name}{asked.text[end:]}"
 
@@ -263,7 +264,7 @@ def _ended(text: str, name: str) -> str:
     return f"{body} of the {name}{text[len(body) :].strip() or '?'}"
 
 
-def _verified(said: str, reading: Sequence[Query], ask: Ask) -> str | None:
+def verified(said: str, reading: Sequence[Query], ask: Ask) -> str | None:
     """The words as a sentence, if they are read in just this way without anything before."""
     told = said[:1].upper() + said[1:]
     told = told if told.endswith(("?", ".", "!")) else f"{told}?"
@@ -276,7 +277,7 @@ def _content(reading: Sequence[Query | NotUnderstood]) -> list[object]:
     ]  # fmt: skip
 
 
-def _told(made: Iterable[str | None], ask_back: Ask) -> tuple[str, ...]:
+def told_once(made: Iterable[str | None], ask_back: Ask) -> tuple[str, ...]:
     """The questions that were found, each once; what is still unclear in another place as the questions it may mean."""
     found: dict[str, None] = {}
     for one in made:

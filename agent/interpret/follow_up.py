@@ -8,12 +8,21 @@ from dataclasses import dataclass, replace
 from agent.interpret.analysis import analyse
 from agent.interpret.lexicon import Phrase, load_lexicon
 from agent.interpret.match import Fit, Misfit, match
-from agent.interpret.meaning import Meaning, Slot, begins_anew, of_query, with_slots
+from agent.interpret.meaning import Meaning, Slot, begins_anew, is_plural_pronoun, of_query, with_slots
+from agent.interpret.numbered import past_of
 from agent.interpret.reading import read
 from agent.interpret.scan_words import tokenise
 from agent.interpret.slots import Unresolved, resolve
 from agent.query import Query, load_kinds
 from tools.ontology import load_ontology
+
+_DIFFERENCES = {
+    "volume_which": "volume_difference", "volume_compare": "volume_difference", "hu_which": "hu_difference",
+    "hu_compare": "hu_difference", "lesion_count_which": "lesion_count_difference",
+    "lesion_count_compare": "lesion_count_difference",
+}  # fmt: skip
+_OF_ALL = frozenset({"hu_mean", "hu_median", "hu_sd", "lesion_volume"})
+"""Kinds that take all lesions of a class together."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +73,46 @@ def understand(meaning: Meaning, before: Antecedent | None, text: str, choices: 
         return Fit(tuple(q.model_copy(update={"explain": True, "text": text}) for q in before.queries))
     if _only_unit(meaning):
         return _in_unit(meaning, before, text)
+    if _by_how_much(meaning) and (queries := _difference(before, text)):
+        return Fit(queries)
+    numbered = meaning.bare and any("#" in i for slot in meaning.slots for i in slot.ids)
+    if numbered and (other := _of_other_structures(meaning, before, text)) is not None:
+        return other
     fill = before.single
     found = match(meaning, before.structures, text, fill=fill, choices=choices)
     if isinstance(found, Fit):
-        return found
+        return _of_the_largest(found, meaning, before, text) or found
     if meaning.bare:
         return _of_other_structures(meaning, before, text) or found
     if meaning.numbers == 1 and not meaning.groups and not meaning.slots and not meaning.unknown:
         return _with_number(meaning, before, text) or found
     return found
+
+
+def _of_the_largest(found: Fit, meaning: Meaning, before: Antecedent, text: str) -> Fit | None:
+    """What is asked of "it" where the question before was about the largest lesion, and not about all of its class."""
+    past = past_of(before.queries)
+    if past is None or not past.largest or any(query.kind not in _OF_ALL for query in found.queries):
+        return None
+    words = [slot.ids[0] for slot in meaning.slots]
+    if any(slot.role != "pronoun" for slot in meaning.slots) or any(map(is_plural_pronoun, words)):
+        return None
+    largest = match(meaning, (f"{past.name}#1",), text, fill=True)
+    return largest if isinstance(largest, Fit) else None
+
+
+def _by_how_much(meaning: Meaning) -> bool:
+    """Whether a clause only asks for the difference of what was compared ("by how much?")."""
+    return meaning.concepts() == {"HOW_MUCH"} and not (meaning.slots or meaning.numbers or meaning.unknown)
+
+
+def _difference(before: Antecedent, text: str) -> tuple[Query, ...] | None:
+    """The difference of the two values that the question before compared."""
+    last = before.queries[-1]
+    kind = _DIFFERENCES.get(last.kind)
+    if kind is None or len(before.queries) != 1 or len(last.structures) != 2:
+        return None
+    return (Query(kind=kind, structures=last.structures, text=text),)
 
 
 def _only_why(meaning: Meaning) -> bool:
@@ -143,7 +183,7 @@ def _of_other_structures(meaning: Meaning, before: Antecedent, text: str) -> Fit
 def _moved(slots: Sequence[Slot], before: Antecedent) -> list[Slot] | None:
     ontology = load_ontology()
     old = ontology.get(before.structures[0]) if before.structures else None
-    if old is None or old.kind != "lesion":
+    if old is None or old.kind != "lesion" or "#" in old.id:
         return list(slots)
     takes = load_kinds()[before.queries[0].kind].structures.kinds
     moved: list[Slot] = []

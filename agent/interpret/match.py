@@ -10,6 +10,7 @@ from itertools import pairwise
 from agent.interpret.categories import category
 from agent.interpret.compare import Comparison, compared, number_fits
 from agent.interpret.meaning import Meaning, Slot
+from agent.interpret.numbered import same_numbers
 from agent.interpret.refusals import means_another_thing, nothing_fits, problem_of
 from agent.interpret.slots import Assigned, Assignment, Unresolved, assign, resolve
 from agent.interpret.sole_organ import sole_organ
@@ -134,7 +135,8 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
         alternatives = [
             alt for alt in map(frozenset, kind.requires)
             if alt <= hard | soft and hard - alt <= set(kind.optional)
-            and (alt or kind.structures.choices or kind.structures.places or _may_be_bare(meaning, slots, elliptical))
+            and (alt or kind.structures.choices or kind.structures.places or _numbered_only(kind)
+                 or _may_be_bare(meaning, slots, elliptical))
         ]  # fmt: skip
         if not alternatives or ("EITHER" in spoken and not _of_any_side(kind, slots)):
             continue
@@ -146,6 +148,8 @@ def _candidates(meaning: Meaning, slots: Sequence[Slot], *, elliptical: bool = F
         if assigned is not None and meaning.negated and len(assigned.types) > 1:
             continue  # "is it a PNET and not a PDAC?"
         if assigned is None or not _types_fit(kind, meaning, alternatives, assigned, which):
+            continue
+        if not same_numbers(meaning.items, assigned.structures):
             continue
         comparison = compared(kind, meaning, assigned.slots, assigned.structures)
         if comparison is not None:
@@ -205,6 +209,11 @@ def _each_side(kind: Kind, meaning: Meaning) -> bool:
     if kind.answer.form != "boolean":
         return False
     return kind.number == "required" or kind.structures.max > 1 or (kind.answer.join == "all") == meaning.negated
+
+
+def _numbered_only(kind: Kind) -> bool:
+    """Whether a kind is of single lesions, whose name alone is a question ("liver metastasis 2?")."""
+    return kind.structures.kinds == ("numbered",)
 
 
 def _may_be_bare(meaning: Meaning, slots: Sequence[Slot], elliptical: bool) -> bool:

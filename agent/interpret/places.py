@@ -93,6 +93,22 @@ def _holds_the_others(slot: Slot, organs: Sequence[Slot]) -> bool:
 
 
 def _united(organs: list[Slot], lesions: list[Slot], need: StructureNeed) -> tuple[Slot, ...] | None:
+    numbers = {ident.partition("#")[2] for slot in lesions for ident in slot.ids}
+    united = _united_classes(organs, [_class(slot) for slot in lesions], need)
+    if united is None or numbers == {""}:
+        return united
+    ids = [ident for slot in united for ident in slot.ids]
+    # "Lesion 2 in the liver" is the second of the liver's lesions; of several, or in several places, none is meant.
+    alone = len(ids) == len(numbers) == 1 and load_ontology().get(ids[0]).kind == "lesion"
+    return (replace(united[0], ids=(f"{ids[0]}#{numbers.pop()}",)),) if alone else None
+
+
+def _class(slot: Slot) -> Slot:
+    """A place for lesions without their numbers."""
+    return replace(slot, ids=tuple(ident.partition("#")[0] for ident in slot.ids))
+
+
+def _united_classes(organs: list[Slot], lesions: list[Slot], need: StructureNeed) -> tuple[Slot, ...] | None:
     ontology = load_ontology()
     kinds = {(ontology.get(i).lesion_type or i, ontology.get(i).organ) for slot in lesions for i in slot.ids}
     hosts = {organ for _, organ in kinds}

@@ -197,7 +197,7 @@ def _mentions(ontology: Ontology, texts: Sequence[str], masked: set[int]) -> dic
                 mention.end,
                 text,
                 (*earlier, mention.structure),
-                plural=mention.plural,
+                plural=mention.plural or visible[mention.end - 1] == "mets",
             )
     return items
 

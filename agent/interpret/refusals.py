@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from agent.interpret.lexicon import load_lexicon
@@ -14,6 +15,19 @@ _WHERE = frozenset({"SLICE", "DEPTH"})
 _SUPPOSING = frozenset({"would", "could", "may", "might", "must", "should"})
 _COURSE = frozenset({"GROWN", "SHRUNK", "GROWTH"})
 _EXTENTS = frozenset({"DIAMETER", "LONG_AXIS", "SHORT_AXIS", "SIZE", "VOLUME"})
+
+_MALIGNANT = re.compile(
+    r"^(?:so |and |but |or )*(?:is|are|could|can|might|may|would|does|do|what if)\b.*"
+    r"\b(?:cancer|cancerous|cancers|malignant|malignancy|malignancies|benign)(?: or (?:malignant|benign|not))?$"
+)
+
+
+def no_diagnosis(text: str) -> str | None:
+    """Why a question whether something is malignant is not answered; None for any other question."""
+    plain = " ".join(re.findall(r"[a-z]+", text.lower()))
+    if _MALIGNANT.match(plain) is None:
+        return None
+    return "Whether something is malignant cannot be told from what is measured here, and is not guessed"
 
 
 def problem_of(meaning: Meaning) -> str | None:

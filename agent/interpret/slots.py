@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.interpret.meaning import Meaning, Slot, is_plural_pronoun
+from agent.interpret.numbered import takes_number
 from agent.interpret.places import (
     Offered,
     is_lesion,
@@ -27,6 +28,12 @@ _NO_HOSTS = frozenset({"vessel", "finding"})
 _TOGETHER = frozenset({"TOTAL", "SUM"})
 _LOBE = re.compile(r"(\w+)_(?:left|right)_lobe")
 _COMPARING = frozenset({"THAN", "WHICH", "RATIO", "DIFFERENCE", "EXCEEDS", "COMPARE", "SAME", "MINUS", "ASYMMETRY"})
+
+
+_INSIDE = frozenset({"in", "within", "inside"})
+_HAVING = frozenset(
+    {"has", "have", "got", "had", "contain", "contains", "show", "shows", "hold", "holds", "carry", "carries"}
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ def resolve(meaning: Meaning, before: Sequence[str]) -> tuple[Slot, ...] | Unres
         if slot.role not in {"pronoun", "side"}:
             filled: Slot | Unresolved = slot
         elif slot.role == "pronoun":
-            filled = _pronoun(slot, _holders(slot, meaning, [s for s in named if s.at < slot.at]), before)
+            filled = _pronoun(slot, _holders(slot, meaning, [s for s in named if s.at < slot.at], before), before)
         else:
             filled = _side(slot, meaning, named, before)
         if isinstance(filled, Unresolved):
@@ -77,11 +84,19 @@ def _on_its_side(meaning: Meaning, named: Sequence[Slot]) -> tuple[Slot, ...] | 
     return (replace(named[0], ids=(ident,), end=sides[0].end),) if ident and beside else None
 
 
-def _holders(slot: Slot, meaning: Meaning, earlier: Sequence[Slot]) -> list[Slot]:
-    """The organs named before "in it", where lesions are named as well: those are in it."""
-    inside = any(item.end == slot.at and item.text in {"in", "within", "inside"} for item in meaning.items)
+def _holders(slot: Slot, meaning: Meaning, earlier: Sequence[Slot], before: Sequence[str]) -> list[Slot]:
+    """The organs named before "in it", where lesions are named as well: those are in it.
+
+    Where lesions only are named ("any lesions in it?", "how many cysts does it have?"), it is the organ that was spoken
+    of before.
+    """
+    inside = any(
+        (item.end == slot.at and item.text in _INSIDE) or (item.start == slot.end and item.text in _HAVING)
+        for item in meaning.items
+    )
     organs = [one for one in earlier if not any(map(is_lesion, one.ids))]
-    return organs if inside and organs else list(earlier)
+    spoken_of = bool(before) and all(load_ontology().get(i).kind == "organ" for i in before)
+    return organs if inside and (organs or spoken_of) else list(earlier)
 
 
 def _pronoun(slot: Slot, earlier: Sequence[Slot], before: Sequence[str]) -> Slot | Unresolved:
@@ -173,7 +188,8 @@ def assign(kind: Kind, slots: Sequence[Slot], concepts: frozenset[str]) -> Assig
         return Assigned((pair,), True, slots) if pair and _allowed(kind, pair) else None
     if need.vessel:
         pairs = with_vessels(slots)
-        return Assigned(pairs, len(pairs) == 1, slots) if pairs else None
+        numbered = pairs is not None and any("#" in ident for pair in pairs for ident in pair)
+        return Assigned(pairs, len(pairs) == 1, slots) if pairs and not numbered else None
     slots, types = _asked_of(need, slots)
     united = slots
     if "organ" not in need.kinds and need.kinds:
@@ -274,8 +290,8 @@ def _allowed(kind: Kind, ids: Sequence[str]) -> bool:
         one = ontology.get(ident)
         if one.organ and ontology.get(one.organ).kind in _NO_HOSTS:
             return False  # "is the artery free of tumour?" asks whether a tumour touches it
-        if need.kinds and one.kind not in need.kinds:
-            return False
+        if not takes_number(need, ident) if "#" in ident else need.kinds and one.kind not in need.kinds:
+            return False  # "how big is lesion 2?" is not asked of the class
         if need.types and one.lesion_type and not any(related_type(one.lesion_type, kind) for kind in need.types):
             return False
         organ = one.organ if one.kind == "lesion" else ident
@@ -285,6 +301,8 @@ def _allowed(kind: Kind, ids: Sequence[str]) -> bool:
             return False
         if need.organs and organ is not None and not any(within(organ, base) for base in need.organs):
             return False
+    if need.max > need.min and "numbered" in need.kinds and any("#" in i for i in ids) != (len(ids) == need.max):
+        return False  # two lesions by their numbers, or the two of a class
     hosts = [ontology.get(i).organ or i for i in ids]
     if kind.answer.form == "name" and any(a != b and within(a, b) for a in hosts for b in hosts):
         return False  # "more in the left kidney or in both?"

@@ -68,10 +68,10 @@ def _parts(config: ServeConfig, engine: Engine, lock: Lock) -> Parts:
         opened.when_ready = preparing.begin
     views = RunView(engine, work, opened, config.memory_bytes // _SHARE)
     opened.when_closed = views.let_go
+    volumes = Volumes(engine.settings.cache.expanduser().absolute(), config.volumes_bytes)
     return Parts(
         config=config, engine=engine, access=Access(config.secret), database=database, sources=sources,
-        uploads=uploads, scans=opened, volumes=Volumes(engine.settings.cache.expanduser().absolute()), work=work,
-        views=views,
+        uploads=uploads, scans=opened, volumes=volumes, work=work, views=views,
         corrections=Corrections(config.memory_bytes // _SHARE), preparing=preparing, heavy=Heavy(), lock=lock,
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ GIB = 1 << 30
 SHORTEST_TOKEN = 16
 LONGEST_TOKEN = 512
 DEFAULT_PORT = 8765
+VOLUMES_BYTES = 5 * GIB
+"""What volumes for viewers may take on the disk."""
 
 
 class ServeConfig(BaseModel):
@@ -28,6 +30,7 @@ class ServeConfig(BaseModel):
         state: folder of the server's own records and of what was uploaded.
         upload_bytes: largest file that may be uploaded.
         uploads_bytes: what all uploads together may take on the disk.
+        volumes_bytes: what volumes for viewers may take on the disk; those least recently used go first.
         memory_bytes: what the arrays of opened scans may take before those longest unused are closed.
         runs: runs that work at once.
         queue: runs that may wait.
@@ -45,6 +48,7 @@ class ServeConfig(BaseModel):
     state: Path
     upload_bytes: int = Field(default=2 * GIB, ge=1)
     uploads_bytes: int = Field(default=20 * GIB, ge=1)
+    volumes_bytes: int = Field(default=VOLUMES_BYTES, ge=0)
     memory_bytes: int = Field(default=4 * GIB, ge=1)
     runs: int = Field(default=2, ge=1, le=64)
     queue: int = Field(default=200, ge=1, le=10_000)

@@ -23,7 +23,7 @@ _AWAY = 503
 _NOTHING = 404
 _CODES = {
     400: "bad_request", 401: "token_needed", 403: "refused", 404: "not_found", 405: "method_not_allowed",
-    409: "busy", 413: "too_large", 415: "wrong_type", 422: "bad_input", 429: "queue_full",
+    408: "too_slow", 409: "busy", 413: "too_large", 415: "wrong_type", 422: "bad_input", 429: "queue_full",
 }  # fmt: skip
 
 

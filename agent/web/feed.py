@@ -49,6 +49,12 @@ class Feed:
         self._ended = False
         self._watchers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody watches."""
+        with self._lock:
+            return bool(self._watchers)
+
     def put(self, event: str, data: dict[str, Any]) -> None:
         """Tell an event; after the end nothing is told any more."""
         with self._lock:

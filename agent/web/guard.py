@@ -6,6 +6,7 @@ checked against DNS rebinding, Origin and Sec-Fetch-Site against cross-site requ
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_BYTES = MIB
 """Largest body of a request that is no upload."""
+BODY_SECONDS = 60.0
+"""How long a body may be in coming; of an upload, how long its next part may be."""
 UPLOADS = "/api/uploads"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/api/status", "/api/session"})
@@ -61,8 +64,8 @@ class Guard:
         except Refused as refused:
             await answer(refused.status, refused.code, str(refused))(scope, receive, out)
             return
-        limit = self._limit(str(scope["path"]))
-        await self._app(scope, _bounded(receive, limit), out)
+        path = str(scope["path"])
+        await self._app(scope, _bounded(receive, self._limit(path), upload=path == UPLOADS), out)
 
     def _limit(self, path: str) -> int:
         return self._config.upload_bytes if path == UPLOADS else BODY_BYTES
@@ -91,17 +94,27 @@ class Guard:
         )
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """Hands a body on until it passes its limit, whatever its header said."""
-    left = limit
+def _bounded(receive: Receive, limit: int, *, upload: bool) -> Receive:
+    """Hands a body on until it passes its limit, whatever its header said, or is too long in coming."""
+    left, more, end = limit, True, None
 
     async def bounded() -> MutableMapping[str, Any]:
-        nonlocal left
-        message = await receive()
+        nonlocal left, more, end
+        if not more:
+            return await receive()  # what comes after the body is the end of the connection, whenever it is
+        if end is None or upload:  # a large file may take its time as long as it moves at all
+            end = asyncio.get_running_loop().time() + BODY_SECONDS
+        try:
+            async with asyncio.timeout_at(end):
+                message = await receive()
+        except TimeoutError as error:
+            reason = "The request's body did not arrive in time: send it again."
+            raise HTTPException(408, reason, {"Connection": "close"}) from error
         if message["type"] == "http.request":
             left -= len(message.get("body", b""))
             if left < 0:
                 raise HTTPException(413, _large(limit))
+        more = bool(message.get("more_body", False))
         return message
 
     return bounded

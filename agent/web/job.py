@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.disk import disk_fault
 from agent.engine import Engine
 from agent.errors import Cancelled, TumorTraceError
 from agent.query import Query
@@ -99,8 +100,10 @@ def carry_out(job: Job, engine: Engine, scans: Scans, asked: Callable[[], Sequen
         return {"state": "failed", "error": {"code": refused.code, "message": str(refused)}}
     except TumorTraceError as error:
         return {"state": "failed", "error": told(error)}
-    except Exception:
+    except Exception as error:
         logging.getLogger(__name__).exception("run %s ended unexpectedly", ident)
+        if (fault := disk_fault(error)) is not None:
+            return {"state": "failed", "error": told(fault)}
         return {"state": "failed", "error": _UNEXPECTED}
     queries = [one.model_dump(mode="json") for one in state.queries if isinstance(one, Query)]
     job.record |= {"queries": queries, "review": None}

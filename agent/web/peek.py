@@ -6,12 +6,13 @@ import gzip
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import ScanError
+from agent.web.dicom_peek import HEAD_BYTES, Plane, may_be_segmentation, plane_of
 from tools.readers.blob import Kind, file_blob, kind_of
 from tools.readers.limits import PARSE_FAULTS, ReadLimits
 from tools.readers.nifti_header import read_header
@@ -29,23 +30,35 @@ class Peek:
     """What the first bytes of a file tell.
 
     Attributes:
-        what: "labels" where it looks like a label map or a mask; None where it is nothing that can be opened.
+        what: "labels" where it looks like a label map, a mask or a DICOM SEG; None where it is nothing that can be
+            opened.
         grid: of a NIfTI file, in canonical axis order; None else.
+        plane: where a DICOM slice, or a segmentation, lies; None where nobody looked.
     """
 
     what: What | None
     grid: Grid | None = None
+    plane: Plane | None = None
 
 
-def peek(path: Path) -> Peek:
-    """Look at the beginning of a file; what cannot be read is nothing."""
+def peek(path: Path, *, place: bool = False) -> Peek:
+    """Look at the beginning of a file; what cannot be read is nothing.
+
+    Args:
+        path: the file.
+        place: also tell where a DICOM slice lies, which takes longer.
+    """
     try:
         blob = file_blob(path)
-        kind: Kind = kind_of(blob.head())
+        head = blob.head(HEAD_BYTES)
+        kind: Kind = kind_of(head)
     except ScanError:
         return Peek(None)
-    if kind in {"dicom", "zip"}:
-        return Peek(cast(What, kind))
+    if kind == "zip":
+        return Peek("zip")
+    if kind == "dicom":
+        segmentation, plane = plane_of(path) if place or may_be_segmentation(head) else (False, None)
+        return Peek("labels" if segmentation else "dicom", plane=plane)
     if kind not in {"nifti", "gzip"}:
         return Peek(None)
     try:

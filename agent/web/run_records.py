@@ -22,6 +22,18 @@ def row_of(record: Row) -> RunRow | None:
         return None
 
 
+def known(record: Row) -> RunRow:
+    """The row of a record that was looked at before."""
+    found = row_of(record)
+    assert found is not None
+    return found
+
+
+def again(record: Row) -> RunRow:
+    """The row of a run that is queued once more."""
+    return known(record).model_copy(update={"state": "queued", "error": None, "ended": None})
+
+
 def queries_of(record: Row, name: str) -> list[Query]:
     """Queries of a record; none where this version cannot read them."""
     with suppress(pydantic.ValidationError, TypeError):

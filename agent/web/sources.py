@@ -10,15 +10,12 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from agent.trace_view import printable
+from agent.web.found import Found, Source, SourceKind, with_labels
 from agent.web.peek import Peek, peek
 
 MOST_ENTRIES = 50_000
@@ -29,55 +26,12 @@ _FEW_MASKS = 4
 _FRESH_SECONDS = 2.0
 _LONGEST_NAME = 200
 
-SourceKind = Literal["nifti", "labels", "dicom", "zip", "masks"]
-
-
-class SourceName(BaseModel):
-    """A source by id and name."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    name: str
-
-
-class Source(BaseModel):
-    """Something that may be opened.
-
-    Attributes:
-        id: opaque.
-        name: where it lies below its root.
-        root: name of the root, or "uploads".
-        kind: what it looks like from its first bytes; "labels" for a label map, "masks" for a folder of masks.
-        bytes: size on the disk, of a folder without its subfolders.
-        uploaded: whether it was uploaded, so that it may be deleted.
-        labels: what lies beside it on the same grid and looks like labels of it: a suggestion. Of a DICOM series
-            the grid is not known yet.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    name: str
-    root: str
-    kind: SourceKind
-    bytes: int
-    uploaded: bool = False
-    labels: tuple[SourceName, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Found:
-    source: Source
-    path: Path
-    peek: Peek
-
 
 @dataclass
 class _Walk:
     left: int = MOST_ENTRIES
     cut: bool = False
-    found: list[_Found] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
 
 
 class Sources:
@@ -91,8 +45,8 @@ class Sources:
     def __init__(self, roots: tuple[Path, ...], uploads: Path) -> None:
         self._roots = tuple(dict.fromkeys(root.expanduser().resolve() for root in roots))
         self._uploads = uploads.resolve()
-        self._peeks: dict[tuple[str, int, int], Peek] = {}
-        self._found: dict[str, _Found] = {}
+        self._peeks: dict[tuple[str, int, int, bool], Peek] = {}
+        self._found: dict[str, Found] = {}
         self._cut = False
         self._looked = -_FRESH_SECONDS
         self._lock = threading.Lock()
@@ -157,7 +111,7 @@ class Sources:
                 self._folders(walk, root, name)
         if self._uploads.is_dir():
             self._folders(walk, self._uploads, "uploads", uploaded=True)
-        self._found = {one.source.id: one for one in _with_labels(walk.found)[:MOST_SOURCES]}
+        self._found = {one.source.id: one for one in with_labels(walk.found)[:MOST_SOURCES]}
         self._cut = walk.cut or len(walk.found) > MOST_SOURCES
         self._looked = time.monotonic()
 
@@ -169,24 +123,26 @@ class Sources:
     def _folder(self, walk: _Walk, folder: Path, root: Path, name: str, *, uploaded: bool) -> list[Path]:
         """Look at the files of a folder; its folders are still to be looked at."""
         files, folders = _listed(walk, folder)
-        here: list[_Found] = []
+        here: list[Found] = []
+        series: Found | None = None
+        files = [path for path in files if self._inside(path)]
         for path in files:
-            if not self._inside(path):
-                continue
             seen = self._peek(path)
             if seen.what == "dicom" and not uploaded:
-                # One series or several: whoever opens the folder chooses.
-                size = sum(_size(one) for one in files if self._inside(one))
-                here = [_found(folder, root, name, "dicom", size, seen, uploaded)]
-                break
-            if seen.what is not None:
+                if series is None:
+                    # One series or several: whoever opens the folder chooses.
+                    size = sum(_size(one) for one in files)
+                    seen = self._peek(path, place=True)
+                    series = _found(folder, root, name, "dicom", size, seen, uploaded)
+            elif seen.what is not None:
                 here.append(_found(path, root, name, seen.what, _size(path), seen, uploaded))
-        masks = [one for one in here if one.source.kind == "labels"]
+        # A folder is read for its NIfTI masks; a DICOM SEG holds several structures, and is opened by itself.
+        masks = [one for one in here if one.source.kind == "labels" and one.peek.grid is not None]
         if len(masks) >= _FEW_MASKS and len(masks) >= len(here) - 1:
             size = sum(one.source.bytes for one in masks)
-            together = _found(folder, root, name, "masks", size, masks[0].peek, uploaded)
+            together = _found(folder, root, name, "masks", size, masks[0].peek, uploaded, shared=series is not None)
             here = [one for one in here if one not in masks] + [together]
-        walk.found += here
+        walk.found += [*([series] if series is not None else []), *here]
         return folders
 
     def _add_file(self, walk: _Walk, path: Path, root: Path, name: str) -> None:
@@ -194,16 +150,16 @@ class Sources:
         if seen.what is not None:
             walk.found.append(_found(path, root, name, seen.what, _size(path), seen, uploaded=False))
 
-    def _peek(self, path: Path) -> Peek:
+    def _peek(self, path: Path, *, place: bool = False) -> Peek:
         try:
             status = path.stat()
         except OSError:
             return Peek(None)
-        key = (str(path), status.st_size, status.st_mtime_ns)
+        key = (str(path), status.st_size, status.st_mtime_ns, place)
         if key not in self._peeks:
             if len(self._peeks) > MOST_ENTRIES:
                 self._peeks.clear()
-            self._peeks[key] = peek(path)
+            self._peeks[key] = peek(path, place=place)
         return self._peeks[key]
 
     def _inside(self, path: Path) -> bool:
@@ -245,10 +201,12 @@ def _size(path: Path) -> int:
 
 
 def _found(
-    path: Path, root: Path, name: str, kind: SourceKind, size: int, seen: Peek, uploaded: bool
-) -> _Found:  # fmt: skip
+    path: Path, root: Path, name: str, kind: SourceKind, size: int, seen: Peek, uploaded: bool, *, shared: bool = False
+) -> Found:  # fmt: skip
     below = path.relative_to(root).as_posix()
-    ident = hashlib.sha256(f"{root}\0{below}".encode("utf-8", "surrogateescape")).hexdigest()[:20]
+    # A folder that holds a series and its masks is two sources.
+    place = f"{root}\0{below}\0{kind}" if shared else f"{root}\0{below}"
+    ident = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:20]
     shown = below if below != "." else root.name
     if uploaded:
         shown = path.name
@@ -256,29 +214,7 @@ def _found(
         id=f"src-{ident}", name=printable(shown, _LONGEST_NAME), root=printable(name, _LONGEST_NAME), kind=kind,
         bytes=size, uploaded=uploaded,
     )  # fmt: skip
-    return _Found(source, path, seen)
-
-
-def _with_labels(found: list[_Found]) -> list[_Found]:
-    """Sources with what lies beside them, or below, on the same grid and looks like labels."""
-    labels = [one for one in found if one.source.kind in {"labels", "masks"}]
-    made = []
-    for one in found:
-        beside = tuple(_beside(one, labels)) if one.source.kind in {"nifti", "dicom"} else ()
-        made.append(_Found(one.source.model_copy(update={"labels": beside}), one.path, one.peek))
-    return made
-
-
-def _beside(scan: _Found, labels: list[_Found]) -> Iterator[SourceName]:
-    for one in labels:
-        if scan.source.kind == "dicom":
-            # The grid of a series is not known before it is read: whether labels fit is checked when it is opened.
-            if one.path.parent in {scan.path, scan.path.parent} and not scan.source.uploaded:
-                yield SourceName(id=one.source.id, name=one.source.name)
-            continue
-        near = scan.path.parent in {one.path.parent, one.path} or (scan.source.uploaded and one.source.uploaded)
-        if near and scan.peek.grid and one.peek.grid and scan.peek.grid.same_as(one.peek.grid):
-            yield SourceName(id=one.source.id, name=one.source.name)
+    return Found(source, path, seen)
 
 
 def _unique(names: list[str]) -> list[str]:

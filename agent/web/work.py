@@ -24,7 +24,7 @@ from agent.web.database import Database, Row, now
 from agent.web.faults import Refused, missing
 from agent.web.feed import Feed
 from agent.web.job import Job, asking, carry_out, reviewing
-from agent.web.run_records import KEPT, queries_of, row_of
+from agent.web.run_records import KEPT, again, known, queries_of, row_of
 from agent.web.run_shapes import RunAsk, RunRow
 from agent.web.scans import Scans
 
@@ -124,7 +124,7 @@ class Work:
             if record["state"] not in {"failed", "cancelled"}:
                 raise Refused(409, "busy", "Only a run that was cancelled or that failed can be resumed.")
             self._check_room()
-            row = _again(record)
+            row = again(record)
             # A review that has begun goes on; one that is done already must not be entered a second time.
             if record.get("review") is not None and self._reviewed(ident):
                 return self._queue(reviewing(row, record))
@@ -142,7 +142,7 @@ class Work:
                 raise Refused(409, "not_ready", "Only a run that has its report can be reviewed: wait, or resume it.")
             self._check_room()
             record["review"] = decision.model_dump(mode="json")
-            row = _again(record)
+            row = again(record)
             return self._queue(reviewing(row, record))
 
     def cancel(self, ident: str) -> RunRow:
@@ -162,6 +162,13 @@ class Work:
                 self._finish(job, state="cancelled")
             return job.row
 
+    def leave(self, ident: str, feed: Feed) -> None:
+        """Cancel a run that was asked for by who has hung up, unless somebody else watches it or it has ended."""
+        with self._lock:
+            job = self._jobs.get(ident)
+            if job is not None and job.feed is feed and not feed.watched:
+                self.cancel(ident)
+
     def row(self, ident: str) -> RunRow:
         """A run as it stands.
 
@@ -169,7 +176,7 @@ class Work:
             Refused: it is not known.
         """
         job = self._jobs.get(ident)
-        return self._placed(job.row) if job is not None else _known(self._record(ident))
+        return self._placed(job.row) if job is not None else known(self._record(ident))
 
     def rows(self, *, scan: str | None = None, conversation: str | None = None) -> list[RunRow]:
         """Runs in the order in which they were asked."""
@@ -278,14 +285,3 @@ class Work:
         kept = {name: record.get(name) for name in KEPT}
         self._database.put_run(row.id, row.scan, row.conversation, {**kept, **fields})
         self._unsaved.pop(row.id, None)
-
-
-def _known(record: Row) -> RunRow:
-    found = row_of(record)
-    assert found is not None
-    return found
-
-
-def _again(record: Row) -> RunRow:
-    """The row of a run that is queued once more."""
-    return _known(record).model_copy(update={"state": "queued", "error": None, "ended": None})

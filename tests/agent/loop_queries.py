@@ -61,7 +61,7 @@ PLAIN = ("enlarged", "exists", "hu_compare", "hu_ratio", "lesion_count", "lesion
 
 def every_query() -> list[Query]:
     """Queries of every kind on the structures of `full_case`; most of them say something of `make_case` as well."""
-    return [*_measured(), *_lesions(), *_related(), *_judged(), *_single()]
+    return [*_measured(), *_lesions(), *_related(), *_judged(), *_single(), *everyday_queries()]
 
 
 def one_of_each() -> list[Query]:
@@ -204,6 +204,22 @@ def _single() -> list[Query]:
         ask("enlarged", "spleen", explain=True),
         ask("exists", "liver", negated=True),
     ]
+
+
+def everyday_queries() -> list[Query]:
+    """Queries on single lesions by number, on two of them, on all of them, and on one structure as a whole."""
+    numbered = ("lesion_numbered", "numbered_hu", "numbered_place", "numbered_size", "numbered_slice",
+                "numbered_volume")  # fmt: skip
+    lesions = ("liver_lesion#1", "liver_lesion#0", "liver_lesion#99", "kidney_rcc_left#1", "spleen_lesion#1")
+    return [
+        *[ask(kind, lesion) for kind in numbered for lesion in lesions],
+        *[ask("other_lesion", lesion) for lesion in ("liver_lesion#1", "kidney_rcc_left#1", "liver_lesion#7")],
+        *[ask("organ_about", i) for i in ("liver", "kidney", "spleen", "aorta", "gallbladder", "prostate")],
+        ask("lesion_pair", "liver_lesion"), ask("lesion_pair", "pancreas_lesion"),
+        ask("lesion_pair", "liver_lesion#1", "kidney_rcc_left#1"),
+        ask("lesion_pair", "liver_lesion#1", "liver_lesion#9"),
+        ask("lesions_by_size"), ask("largest_lesion_of_all"), ask("numbered_size", "liver_lesion#1", unit="cm"),
+    ]  # fmt: skip
 
 
 def tumour_queries() -> list[Query]:

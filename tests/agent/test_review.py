@@ -134,6 +134,24 @@ def test_corrected_masks_are_measured_anew(case: Case, tmp_path: Path) -> None:
     assert made.reviews[1].changes[0].before.lesions == 1
 
 
+def test_pictures_of_every_report_stay(case: Case, tmp_path: Path) -> None:
+    run = asked(case, tmp_path)
+    held: dict[str, bytes] = {}
+    for decision in (correction(edit("remove", LARGE)), APPROVE, correction(edit("remove", SMALL))):
+        before = Report.model_validate_json((run / "report.json").read_bytes())
+        held |= {one.path: (run / one.path).read_bytes() for one in before.pictures}
+        made, _ = engine(tmp_path).review(case, run, decision)
+        assert {path: (run / path).read_bytes() for path in held} == held
+        named = {one.path for one in made.pictures}
+        assert {one.artifact for one in made.evidence.values()} - {None} <= named
+        told = events(run)[-1].data["artifacts"]
+        assert isinstance(told, dict) and set(held) | named <= set(told)
+        assert verify(run / "trace.jsonl").ok
+    assert sorted(one.name for one in run.glob("report.?.*")) == [
+        f"report.{number}.{kind}" for number in range(3) for kind in ("html", "json", "md")
+    ]
+
+
 def test_a_lesion_that_was_missed_is_added_and_counts_as_looked_for(tmp_path: Path) -> None:
     case = make_case(without=("liver_lesion",))
     queries = [ask("lesion_count", "liver_lesion")]

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,12 +21,14 @@ from agent.web.faults import Refused
 from agent.web.feed import Feed
 from agent.web.routes.deps import Parts, PartsOf
 from agent.web.run_shapes import RunOut
-from agent.web.streams import PAUSE, EventStream
+from agent.web.streams import PAUSE, EventStream, while_heard
 
 router = APIRouter(prefix="/v1", tags=["chat completions"])
 
 _LONGEST = 100_000
 _MOST_MESSAGES = 200
+_NOBODY = 499
+"""Status of an answer that nobody waits for: "client closed request", as nginx's log has it."""
 Text = Annotated[str, Field(max_length=_LONGEST)]
 
 
@@ -108,17 +110,24 @@ def models(at: PartsOf) -> ModelList:
 
 
 @router.post("/chat/completions", response_model=Completion)
-async def complete(asked: CompletionAsk, at: PartsOf) -> Any:
-    """Answer the last user message about the scan that the model names."""
+async def complete(asked: CompletionAsk, at: PartsOf, request: Request) -> Any:
+    """Answer the last user message about the scan that the model names; who hangs up cancels the run."""
     scan = _scan(at, asked.model)
     said = [one.text.strip() for one in asked.messages if one.role == "user" and one.text.strip()]
     if not said:
         raise Refused(422, "bad_input", "There is no user message with text: ask a question about the scan.")
     row = await run_in_threadpool(at.work.ask_after, scan, said[-1], said[:-1])
     feed = at.work.feed(row.id)
+
+    async def leave() -> None:
+        if feed is not None:
+            await run_in_threadpool(at.work.leave, row.id, feed)
+
     if asked.stream:
-        return EventStream(_stream(at, row.id, feed, asked.model))
-    await _ended(feed)
+        return EventStream(_stream(at, row.id, feed, asked.model), leave)
+    if feed is not None and not await while_heard(_ended(feed), request.receive):
+        await leave()
+        return Response(status_code=_NOBODY)
     run = await run_in_threadpool(_run, at, row.id)
     created = int(time.time())
     return Completion(
@@ -155,11 +164,10 @@ async def _stream(at: Parts, run: str, feed: Feed | None, model: str) -> AsyncGe
     yield _line("[DONE]")
 
 
-async def _ended(feed: Feed | None) -> None:
-    if feed is not None:
-        async with aclosing(feed.watch()) as notes:
-            async for _ in notes:
-                pass
+async def _ended(feed: Feed) -> None:
+    async with aclosing(feed.watch()) as notes:
+        async for _ in notes:
+            pass
 
 
 def _line(data: str) -> bytes:
@@ -191,9 +199,8 @@ def _words(run: RunOut) -> str:
     if not parts:
         parts = [str(one["text"]) for one in (*report.get("impression", ()), *report.get("findings", ()))]
     lines = [" ".join(parts)]
-    if run.status != "consistent":
-        reasons = " ".join(str(one) for one in report.get("open", ()))
-        lines.append(f"Status: {str(run.status).replace('_', ' ')}. {reasons}".strip())
+    if run.shown is not None and run.shown.tone != "consistent":
+        lines.append(" ".join([f"Status: {run.shown.word}.", run.shown.meaning, *run.shown.reasons]))
     for title, name in (("Not assessed", "not_assessed"), ("Limitations", "limitations")):
         if report.get(name):
             lines.append(f"{title}: " + " ".join(str(one) for one in report[name]))

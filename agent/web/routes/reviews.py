@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.review_model import Decision
+from agent.runs import Runs
 from agent.web.corrections import CorrectionOut
+from agent.web.earlier import earlier_report
 from agent.web.heavy import heavy
 from agent.web.routes.deps import PartsOf
 from agent.web.routes.scans import Box, Level, binary
@@ -68,3 +70,18 @@ def list_reviews(run: Ident, at: PartsOf) -> ReviewList:
     """Reviews of a run."""
     found = at.views.out(at.work.row(run)).report
     return ReviewList(reviews=list(found.get("reviews", [])) if found is not None else [])
+
+
+@router.get("/reviews/{number}/report", response_class=Response)
+@heavy
+def report_before(
+    run: Ident,
+    number: Annotated[int, Path(ge=1, le=100_000)],
+    at: PartsOf,
+    kind: Annotated[Literal["html", "json", "md"], Query(alias="format")] = "json",
+    download: Annotated[bool, Query(description="as a file to be saved")] = False,
+) -> Response:
+    """The report that a review spoke of, as it was; its pictures are where the run's are."""
+    at.work.row(run)
+    folder = Runs(at.engine.settings.home).find(run, begun=False)
+    return earlier_report(folder, number, kind, download=download)

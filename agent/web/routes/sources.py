@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from agent.web.faults import Refused, missing
+from agent.web.found import Source
 from agent.web.heavy import heavy
 from agent.web.routes.deps import PartsOf
 from agent.web.shapes import Ident
-from agent.web.sources import MOST_SOURCES, Source
+from agent.web.sources import MOST_SOURCES
 
 router = APIRouter(prefix="/api", tags=["sources"])
 

@@ -14,6 +14,7 @@ UNDERSTOOD = (
     "understood_paraphrases.txt",
     "understood_widened.txt",
     "understood_phrased.txt",
+    "understood_everyday.txt",
 )
 AVAILABLE = ("GTV", "label_3", "my_structure")
 
@@ -23,7 +24,7 @@ def understood() -> list[tuple[str, tuple[str, ...]]]:
     rows: list[tuple[str, tuple[str, ...]]] = []
     heads: tuple[str, ...] = ()
     open_heads = False
-    for line in [line for name in UNDERSTOOD for line in _lines(name)]:
+    for line in [line for name in UNDERSTOOD for line in lines(name)]:
         if line.startswith("> "):
             heads = (*heads, line[2:]) if open_heads else (line[2:],)
             open_heads = True
@@ -35,7 +36,12 @@ def understood() -> list[tuple[str, tuple[str, ...]]]:
 
 def refused() -> list[str]:
     """Questions that must not be understood."""
-    return [*_lines("refused.txt"), *_lines("refused_widened.txt"), *_lines("refused_phrased.txt")]
+    return [
+        *lines("refused.txt"),
+        *lines("refused_widened.txt"),
+        *lines("refused_phrased.txt"),
+        *lines("refused_everyday.txt"),
+    ]
 
 
 def heading(entry: Query | NotUnderstood) -> str:
@@ -54,6 +60,7 @@ def heading(entry: Query | NotUnderstood) -> str:
     return " ".join(said)
 
 
-def _lines(name: str) -> list[str]:
-    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+def lines(name: str) -> list[str]:
+    """The lines of a table that are neither empty nor remarks."""
+    told = (HERE / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in told if line and not line.startswith("#")]

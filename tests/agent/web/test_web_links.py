@@ -12,7 +12,8 @@ import pytest
 
 from agent.cases import open_case
 from agent.web import scans as scans_module
-from agent.web.sources import Source, Sources
+from agent.web.found import Source
+from agent.web.sources import Sources
 from tests.agent.loop_make import AFFINE, arrays
 from tests.agent.web.web_make import refusal, serving
 from tests.dicom_make import write_ct_series

@@ -89,6 +89,41 @@ def test_a_correction_concludes_anew(own: Server, counted: Json) -> None:
     assert own.get(f"/api/runs/{run}/trace/check")["ok"]
 
 
+def pictures(server: Server, run: str, report: Json) -> dict[str, bytes]:
+    """A report's pictures by path."""
+    names = [one["path"].rpartition("/")[2] for one in report["pictures"]]
+    answers = {name: server.client.get(f"/api/runs/{run}/images/{name}") for name in names}
+    assert all(answer.status_code == 200 for answer in answers.values())
+    return {name: answer.content for name, answer in answers.items()}
+
+
+def test_the_report_before_a_correction_stays_whole(own: Server, counted: Json) -> None:
+    run, first = counted["id"], counted["report"]
+    was = pictures(own, run, first)
+    texts = {kind: own.client.get(f"/api/runs/{run}/report?format={kind}").text for kind in ("json", "html", "md")}
+    ended = reviewed(own, run, kind="correct", reason="It is a vessel.", edits=[edit(own, run, number=2)])
+    reviewed(own, run, kind="approve")
+    assert was and pictures(own, run, first) == was
+    assert not set(was) & set(pictures(own, run, ended["report"]))
+    for kind, text in texts.items():
+        kept = own.client.get(f"/api/runs/{run}/reviews/1/report?format={kind}&download=true")
+        assert (kept.status_code, kept.text) == (200, text)
+        assert kept.headers["content-disposition"].endswith(f'-before-review-1.{kind}"')
+        assert kept.headers["content-security-policy"].startswith("default-src 'none'")
+    second = own.get(f"/api/runs/{run}/reviews/2/report")
+    assert [one["number"] for one in second["reviews"]] == [1]
+    assert {one["path"].rpartition("/")[2] for one in second["pictures"]} == set(pictures(own, run, ended["report"]))
+    assert own.get(f"/api/runs/{run}/trace/check")["ok"]
+    (own.run_folder(run) / "images" / next(iter(was))).write_bytes(b"another picture")
+    assert not own.get(f"/api/runs/{run}/trace/check")["ok"]
+
+
+@pytest.mark.parametrize(("number", "status"), [("1", 404), ("0", 422), ("-1", 422), ("x", 422), ("9" * 30, 422)])
+def test_earlier_reports_that_are_none(served: Server, run: Json, number: str, status: int) -> None:
+    refusal(served.client.get(f"/api/runs/{run['id']}/reviews/{number}/report"), status)
+    refusal(served.client.get(f"/api/runs/no-such-run/reviews/{number}/report"), status)
+
+
 def correction(kind: str, structure: str, point: list[float], **more: object) -> Json:
     """A decision with one edit."""
     return {

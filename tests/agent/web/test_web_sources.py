@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from agent.web import sources as module
+from agent.web.found import Source
 from agent.web.peek import peek
-from agent.web.sources import Source, Sources
+from agent.web.sources import Sources
 from tests.agent.loop_make import AFFINE, arrays
 from tests.agent.web.web_make import refusal, serving
 from tests.dicom_make import blank, set_pixels, write_ct_series

@@ -187,10 +187,10 @@ def serving(
 
 
 @contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
-    """The address of an application behind a real socket; its parts stay open."""
+def listening(app: FastAPI, **more: Any) -> Iterator[str]:
+    """The address of an application behind a real socket; its parts stay open. `more` is for uvicorn."""
     place = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", lifespan="off")
+    config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", lifespan="off", **more)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
     thread.start()

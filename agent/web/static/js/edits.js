@@ -18,7 +18,7 @@ export class Edits extends EventTarget {
     super();
     this.viewer = viewer;
     this.run = run;
-    /** @type {{kind: string, structure: string, point: number[], radius_mm?: number}[]} */
+    /** @type {{kind: string, structure: string, point: number[], radius_mm?: number, beyond_organ?: boolean}[]} */
     this.edits = [];
     this.error = h("p", { class: "error", role: "alert" });
     this.changes = h("div", { class: "changes", "aria-live": "polite", data: { testid: "changes" } });
@@ -43,6 +43,7 @@ export class Edits extends EventTarget {
       "aria-label": "Reach of an added lesion in mm",
       data: { testid: "edit-reach" },
     });
+    this.beyond = h("input", { type: "checkbox", data: { testid: "edit-beyond" } });
     this.where = h("span", { class: "dim" });
     this.preview = button("Preview", { press: () => this.#preview(), test: "edit-preview", disabled: true });
     this.element = h(
@@ -59,6 +60,7 @@ export class Edits extends EventTarget {
         ),
         h("label", { class: "caption" }, "reach", this.reach, "mm"),
       ),
+      h("label", { class: "check" }, this.beyond, "An added lesion may reach beyond the mask of its organ"),
       this.where,
       this.rows,
       h("div", { class: "row" }, this.preview),
@@ -93,13 +95,17 @@ export class Edits extends EventTarget {
   #here(kind) {
     if (!this.viewer.mm || !this.select.value) return;
     const edit = { kind, structure: this.select.value, point: [...this.viewer.mm] };
-    if (kind === "add") edit.radius_mm = Number.isFinite(this.reach.valueAsNumber) ? this.reach.valueAsNumber : REACH;
+    if (kind === "add") {
+      edit.radius_mm = Number.isFinite(this.reach.valueAsNumber) ? this.reach.valueAsNumber : REACH;
+      edit.beyond_organ = this.beyond.checked;
+    }
     this.#push(edit, this.select.selectedOptions[0]?.textContent ?? edit.structure);
   }
 
   #push(edit, name) {
     this.edits.push(edit);
-    const reach = edit.radius_mm ? `, reach ${edit.radius_mm} mm` : "";
+    const where = edit.beyond_organ ? ", also beyond the mask of its organ" : "";
+    const reach = edit.radius_mm ? `, reach ${edit.radius_mm} mm${where}` : "";
     const row = h("li", {}, h("span", {}, `${VERBS[edit.kind]}: ${name} at ${position(edit.point)} mm${reach}`));
     row.append(
       button("Take back", {

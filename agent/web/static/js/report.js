@@ -182,6 +182,15 @@ class Teller {
           {},
           changes.map((text) => h("li", {}, text)),
         ),
+      h(
+        "p",
+        { class: "dim" },
+        h(
+          "a",
+          { href: `/api/runs/${this.run.id}/reviews/${one.number}/report?format=html&download=true`, download: "" },
+          "The report before it",
+        ),
+      ),
       one.kind === "override" && one.machine && h("p", { class: "dim" }, "The machine said: ", one.machine),
     );
   }
