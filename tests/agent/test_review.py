@@ -175,6 +175,7 @@ def test_a_preview_changes_nothing(case: Case, tmp_path: Path) -> None:
     assert before == {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 def test_where_sources_disagree_a_person_has_to_decide(tmp_path: Path) -> None:
     loop = Engine(settings_in(tmp_path), Asks([]))
     plain, _ = loop.ask(dense(), None, out=tmp_path / "plain")
@@ -224,6 +225,7 @@ def test_a_pathology_that_the_run_did_not_conclude_can_be_concluded_by_a_person(
     assert "**Overridden by Dr. Roe:** cT T2 (biopsy)" in text
 
 
+@pytest.mark.slow
 def test_every_claim_can_be_approved(case: Case, tmp_path: Path) -> None:
     run = asked(case, tmp_path)
     made = Report.model_validate_json((run / "report.json").read_bytes())
@@ -286,6 +288,7 @@ def test_an_unfinished_run_has_nothing_to_review(case: Case, tmp_path: Path) -> 
         engine(tmp_path).review(case, tmp_path / "run", APPROVE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["ask", "review"])
 def test_a_cancelled_review_goes_on(case: Case, tmp_path: Path, how: str) -> None:
     run, stop = asked(case, tmp_path), threading.Event()

@@ -78,6 +78,7 @@ def test_rules_are_suggested_where_there_are_any() -> None:
     assert not any("resectable" in said or "stage of the liver" in said or "LI-RADS" in said for said in every)
 
 
+@pytest.mark.slow
 def test_nothing_is_suggested_again() -> None:
     assert "Is the liver enlarged?" in after("liver volume", limit=50)
     assert "Is the liver enlarged?" not in after("is the liver enlarged?", "liver volume", limit=50)
@@ -88,6 +89,7 @@ def test_nothing_is_suggested_again() -> None:
     )
 
 
+@pytest.mark.slow
 def test_evidence_says_what_can_be_answered() -> None:
     contrast = measured("contrast_enhanced", "scan", True, None)
     assert "Does the patient have a fatty liver?" not in after("liver HU?", told=[contrast], limit=50)
@@ -125,6 +127,7 @@ def test_kinds_are_varied_before_they_repeat() -> None:
         assert len(set(kinds)) == len(kinds) == 4
 
 
+@pytest.mark.slow
 @given(data=st.data(), scan=st.sampled_from(list(SCANS)), part=st.integers(1, 12), limit=st.integers(0, 8))
 @settings(max_examples=25, deadline=None)
 def test_a_conversation_along_the_suggestions(data: st.DataObject, scan: str, part: int, limit: int) -> None:
@@ -159,6 +162,7 @@ def shown(ident: str, there: Sequence[str]) -> bool:
     return ident in there or special or any(part in there for part in one.parts)
 
 
+@pytest.mark.slow
 def test_every_row_of_the_table_says_something_somewhere() -> None:
     ontology, kinds = load_ontology(), load_kinds()
     subjects = [

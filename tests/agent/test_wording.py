@@ -88,6 +88,7 @@ def test_the_checker_of_sentences_sees_faults() -> None:
     assert not FAULTS.search("The kidneys are there; a liver, an organ (0.5 cm, .25) is not: a uterus.")
 
 
+@pytest.mark.slow
 def test_sentences_are_well_formed(asked_each: Outcome) -> None:
     assert faults(asked_each.report) == []
 

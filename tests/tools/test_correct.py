@@ -199,6 +199,7 @@ def _worlds(draw: st.DrawFn) -> tuple[Case, list[Edit]]:
     return case, edits
 
 
+@pytest.mark.slow
 @given(_worlds())
 def test_no_other_structure_loses_a_voxel(world: tuple[Case, list[Edit]]) -> None:
     case, edits = world
@@ -224,6 +225,7 @@ def test_no_other_structure_loses_a_voxel(world: tuple[Case, list[Edit]]) -> Non
         case = replace(case, labels=made.labels)
 
 
+@pytest.mark.slow
 @given(_worlds())
 def test_removing_what_was_added_gives_the_old_masks(world: tuple[Case, list[Edit]]) -> None:
     case, edits = world

@@ -51,6 +51,7 @@ def _world(case: Case, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     return points[np.lexsort(points.T)]
 
 
+@pytest.mark.slow
 def test_the_same_lesion_grows_on_every_order_of_the_axes(
     painted: tuple[NDArray[np.int16], NDArray[np.uint8], FloatArray],
 ) -> None:

@@ -196,6 +196,7 @@ def test_labels_take_the_room_that_their_values_need(value: int, kind: type) -> 
     assert made.tolist() == [[[value]]]
 
 
+@pytest.mark.slow
 @given(data=st.data(), factor=factors)
 @settings(max_examples=60)
 def test_a_crop_is_part_of_the_whole(data: st.DataObject, factor: tuple[int, int, int]) -> None:
@@ -216,6 +217,7 @@ def test_a_crop_is_part_of_the_whole(data: st.DataObject, factor: tuple[int, int
         assert (blocks_here.stop - 1) * factor[axis] < voxels.stop <= blocks_here.stop * factor[axis]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("oblique", [False, True])
 def test_scan_and_labels_agree_in_the_world_in_all_48_orders(oblique: bool) -> None:
     shape = (12, 8, 8)

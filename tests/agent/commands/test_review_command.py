@@ -40,6 +40,7 @@ def reviewed(app: typer.Typer, asked: list[str], run: Path, *words: str) -> Resu
     return CliRunner().invoke(app, ["review", str(run), *asked, "--reviewer", "Dr. Roe", *words])
 
 
+@pytest.mark.slow
 def test_an_override_is_printed_beside_the_answer(app: typer.Typer, asked: list[str], tmp_path: Path) -> None:
     words = ["--override", "It is 700 cm³.", "--about", "answer-1", "--reason", "the dome is cut off"]
     result = reviewed(app, asked, tmp_path / "run", *words)

@@ -125,6 +125,7 @@ def assert_valid(query: Query) -> None:
     assert query.unit is None or lexicon.dimension(query.unit) == lexicon.dimension(kind.answer.unit)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.text(max_size=200))
 def test_any_text_is_answered_with_queries_or_a_reason(text: str) -> None:

@@ -130,6 +130,7 @@ def test_runs_that_fail(own: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (json.loads(error)["error"]["code"], done) == ("model_away", "[DONE]")
 
 
+@pytest.mark.slow
 def test_a_closed_scan_is_opened(tmp_path: Path, case_folder: Path) -> None:
     with serving(tmp_path, case_folder, memory_bytes=1) as server:
         first = server.open(phase="native")["id"]

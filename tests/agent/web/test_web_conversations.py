@@ -20,6 +20,7 @@ def talk_about(server: Server, scan: str) -> str:
     return str(server.post("/api/conversations", {"scan": scan})["id"])
 
 
+@pytest.mark.slow
 def test_a_follow_up_has_its_context(served: Server, scan: Json) -> None:
     talk = talk_about(served, scan["id"])
     size = served.ask(scan["id"], "What is the volume of the spleen?", conversation=talk)
@@ -35,6 +36,7 @@ def test_a_follow_up_has_its_context(served: Server, scan: Json) -> None:
     assert (told["title"], told["scan_name"]) == ("What is the volume of the spleen?", "ct.nii.gz")
 
 
+@pytest.mark.slow
 def test_listed_by_last_use(own: Server) -> None:
     scan = own.open()["id"]
     first, second = talk_about(own, scan), talk_about(own, scan)
@@ -132,6 +134,7 @@ def test_two_conversations_at_once_stay_apart(tmp_path: Path, two: Path) -> None
         assert numbers[0] != numbers[1]
 
 
+@pytest.mark.slow
 def test_a_conversation_survives_a_restart(tmp_path: Path, case_folder: Path) -> None:
     with serving(tmp_path, case_folder) as server:
         scan = server.open()["id"]

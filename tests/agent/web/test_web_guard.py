@@ -205,6 +205,7 @@ def test_web_sockets_are_refused(served: Server, path: str) -> None:
         pass
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="latin-1"), max_size=30))
 def test_no_host_brings_the_server_down(served: Server, host: str) -> None:
     answered = _raw(served, {"host": host})

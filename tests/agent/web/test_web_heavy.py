@@ -17,6 +17,7 @@ from tools.preview import reduced_scan
 _MANY = 60
 
 
+@pytest.mark.slow
 def test_many_slow_volumes_hold_nobody_else_up(own: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = own.open()["id"]
     go, begun = threading.Event(), threading.Semaphore(0)

@@ -55,6 +55,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_records_that_another_program_holds(own: Server) -> None:
     scan = own.open()["id"]
@@ -90,6 +91,7 @@ def test_looking_does_not_wait_for_who_writes(tmp_path: Path, monkeypatch: pytes
         database.conversations()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_run_whose_end_cannot_be_recorded_ends(own: Server, gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
     scan = own.open()["id"]

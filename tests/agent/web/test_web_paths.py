@@ -84,6 +84,7 @@ def test_unknown_ids_are_missing(served: Server, scan: Json, run: Json) -> None:
         refusal(served.client.request(method, path), 404, "not_found")
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_is_gone_tells_no_path(own: Server, tmp_path: Path) -> None:
     scan = own.open()
     run = own.ask(scan["id"], "What is the volume of the spleen?")

@@ -31,6 +31,7 @@ def asking(folder: Path, root: Path, **more: Any) -> Iterator[tuple[Server, str]
         yield server, server.open()["id"]
 
 
+@pytest.mark.slow
 def test_the_queue(tmp_path: Path, case_folder: Path, gate: Gate) -> None:
     with asking(tmp_path, case_folder, runs=1, queue=2) as (server, scan):
         body = {"scan": scan, "question": LESIONS}
@@ -75,6 +76,7 @@ def test_cancelled_while_it_runs(own: Server, gate: Gate) -> None:
     assert "Resumed" in titles
 
 
+@pytest.mark.slow
 def test_a_conversation_answers_one_at_a_time(own: Server, gate: Gate) -> None:
     scan = own.open()
     talk = own.post("/api/conversations", {"scan": scan["id"]})["id"]
@@ -89,6 +91,7 @@ def test_a_conversation_answers_one_at_a_time(own: Server, gate: Gate) -> None:
     assert own.client.delete(f"/api/conversations/{talk}").status_code == 204
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -117,6 +120,7 @@ def test_a_run_that_fails_and_is_resumed(
     assert (done["state"], done["error"]) == ("done", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_killed_server(tmp_path: Path, case_folder: Path, state: str) -> None:
     with asking(tmp_path, case_folder) as (server, scan):
@@ -177,6 +181,7 @@ def test_queries_of_another_version(tmp_path: Path, case_folder: Path) -> None:
         assert server.ask(scan, SPLEEN, conversation=talk)["state"] == "done"
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_while_runs_work(tmp_path: Path, case_folder: Path, gate: Gate) -> None:
     with asking(tmp_path, case_folder, runs=1) as (server, scan):
         body = {"scan": scan, "question": LESIONS}
@@ -223,6 +228,7 @@ def test_a_run_whose_scan_is_still_being_opened_is_cancelled(own: Server, monkey
     assert own.settled(scan)["state"] == "ready"
 
 
+@pytest.mark.slow
 def test_who_watches_a_resumed_run_sees_what_was_done_before(
     own: Server, monkeypatch: pytest.MonkeyPatch, gate: Gate
 ) -> None:

@@ -44,6 +44,7 @@ def edit(server: Server, run: str, kind: str = "remove", number: int = 1) -> Jso
     return {"kind": kind, "structure": "liver_lesion", "point": lesion["centre_mm"]}
 
 
+@pytest.mark.slow
 def test_an_approval(own: Server, counted: Json) -> None:
     claim = counted["claims"][0]["id"]
     ended = reviewed(own, counted["id"], kind="approve", about=claim)
@@ -56,6 +57,7 @@ def test_an_approval(own: Server, counted: Json) -> None:
     assert own.get(f"/api/runs/{counted['id']}/trace/check")["ok"]
 
 
+@pytest.mark.slow
 def test_another_opinion_stands_beside_it(own: Server, counted: Json) -> None:
     ended = reviewed(own, counted["id"], kind="override", reason="I see three.", says="There are three lesions.")
     assert (ended["state"], ended["answer"]) == ("done", counted["answer"])
@@ -64,6 +66,7 @@ def test_another_opinion_stands_beside_it(own: Server, counted: Json) -> None:
     assert counted["answer"] in review["machine"]
 
 
+@pytest.mark.slow
 def test_a_correction_concludes_anew(own: Server, counted: Json) -> None:
     run = counted["id"]
     change = edit(own, run)
@@ -162,6 +165,7 @@ def test_points_that_are_no_numbers(served: Server, run: Json, number: str) -> N
     refusal(answer, 422, "bad_input")
 
 
+@pytest.mark.slow
 def test_previews_belong_to_their_run(own: Server, counted: Json) -> None:
     preview = own.post(f"/api/runs/{counted['id']}/corrections", {"edits": [edit(own, counted["id"])]})
     other = own.ask(counted["scan"], LESIONS)
@@ -174,6 +178,7 @@ def test_previews_belong_to_their_run(own: Server, counted: Json) -> None:
     refusal(own.client.post(f"/api/runs/{counted['id']}/corrections", json={"edits": many}), 422, "bad_input")
 
 
+@pytest.mark.slow
 def test_a_review_that_comes_to_nothing_costs_no_report(
     own: Server, counted: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +194,7 @@ def test_a_review_that_comes_to_nothing_costs_no_report(
     assert (again["state"], again["error"], len(again["report"]["reviews"])) == ("done", None, 1)
 
 
+@pytest.mark.slow
 def test_a_review_that_is_cancelled_costs_no_report(
     own: Server, counted: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +247,7 @@ def test_masks_of_runs_and_previews_take_no_more_than_their_room(own: Server, co
     assert previews.get(run, second).run == run
 
 
+@pytest.mark.slow
 def test_who_looked_at_masks_does_not_hold_a_closed_scan(own: Server, counted: Json) -> None:
     own.get(f"/api/runs/{counted['id']}/masks")
     with own.parts.scans.lease(counted["scan"]) as lease:

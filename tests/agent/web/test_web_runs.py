@@ -92,6 +92,7 @@ def test_ids_of_other_streams_lose_nothing(served: Server, run: Json, last: str)
     assert served.events(run["id"], **{"last-event-id": last}) == served.events(run["id"])
 
 
+@pytest.mark.slow
 def test_who_watched_from_the_beginning_and_comes_back_late(own: Server, gate: Gate) -> None:
     scan = own.open()
     run = own.post("/api/runs", {"scan": scan["id"], "question": LESIONS})
@@ -138,6 +139,7 @@ def test_the_files_of_a_run(served: Server, run: Json) -> None:
         assert picture.content.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_trace_that_was_changed(own: Server) -> None:
     scan = own.open()
     run = own.ask(scan["id"], SPLEEN)
@@ -149,6 +151,7 @@ def test_a_trace_that_was_changed(own: Server) -> None:
     assert str(own.parts.engine.settings.home) not in str(told)
 
 
+@pytest.mark.slow
 def test_a_report_that_was_changed(own: Server) -> None:
     scan = own.open()
     run = own.ask(scan["id"], SPLEEN)
@@ -184,6 +187,7 @@ def test_watching_while_it_runs(own: Server, gate: Gate) -> None:
     until(lambda: len(feed._watchers), lambda count: count == 0)
 
 
+@pytest.mark.slow
 def test_next_and_choices_are_passed_through(own: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     from agent.web import job as module
 

@@ -87,6 +87,7 @@ def test_a_scan_that_cannot_be_opened(tmp_path: Path) -> None:
         assert server.settled(server.post(f"/api/scans/{failed['id']}/open")["id"])["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_choice_of_series(tmp_path: Path) -> None:
     root = tmp_path / "scans"
     values = arrays()[0]
@@ -125,6 +126,7 @@ def test_memory_runs_short(tmp_path: Path, case_folder: Path) -> None:
         assert sorted(states(server).values()) == ["closed", "ready", "ready"]
 
 
+@pytest.mark.slow
 def test_a_closed_scan_is_opened_for_a_question(tmp_path: Path, case_folder: Path) -> None:
     with serving(tmp_path, case_folder, memory_bytes=1) as server:
         first, second = (server.open(phase=phase)["id"] for phase in ("native", "portal"))
@@ -181,6 +183,7 @@ def test_an_unexpected_fault_fails_the_scan_alone(own: Server, monkeypatch: pyte
     assert own.open()["state"] == "ready"
 
 
+@pytest.mark.slow
 def test_forgetting(own: Server) -> None:
     scan = own.open()
     talk = own.post("/api/conversations", {"scan": scan["id"]})

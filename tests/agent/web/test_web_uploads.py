@@ -113,6 +113,7 @@ def packed(entries: dict[str, bytes], repeat: int = 1) -> bytes:
     return made.getvalue()
 
 
+@pytest.mark.slow
 def test_zip_bombs(server: Server) -> None:
     ratio = packed({"a": bytes(70 * MIB)})
     many = packed({"a": b""}, repeat=20_001)

@@ -16,6 +16,7 @@ from agent.state import RunState
 from tests.agent.web.web_make import Gate, Server, listening, until
 
 
+@pytest.mark.slow
 def test_who_goes_away_is_forgotten_without_a_fault(
     own: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
