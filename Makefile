@@ -14,14 +14,15 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --group dev
 	@touch $@
 
+# Compiled as pip does: engines run in processes of their own that keep no bytecode, and would compile each time.
 # Torch in its build for processors: from a folder of wheels where there is one, else by the installer's own choice.
 TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)" --constraint constraints-cpu.txt,--torch-backend cpu)
 
 $(VENV)/.engines: $(VENV)/.dev constraints-cpu.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(TORCH) --editable '.[totalsegmentator,monai]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt $(TORCH) --editable '.[totalsegmentator,monai]'
 	@touch $@
 
 engines: $(VENV)/.engines

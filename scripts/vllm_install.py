@@ -108,8 +108,9 @@ def _ran(command: list[str | Path], environment: dict[str, str]) -> bool:
 
 
 def clean() -> dict[str, str]:
-    """The environment without what belongs to the Python that runs this."""
-    return {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+    """The environment without what belongs to the Python that runs this; the server starts faster with bytecode."""
+    ours = {"PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"}
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def say(text: str, stream: TextIO = sys.stderr) -> None:
