@@ -9,7 +9,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from agent.web import volumes as module
+from agent.web import bounded_folder, volumes
 from agent.web.volumes import Volumes
 from tests.agent.web.web_make import Server, listening
 from tools.preview import reduced_scan
@@ -44,7 +44,7 @@ def test_what_many_ask_for_is_not_made_for_each(own: Server, monkeypatch: pytest
         made.append(1)
         return reduced_scan(*args)
 
-    monkeypatch.setattr(module, "reduced_scan", counted)
+    monkeypatch.setattr(volumes, "reduced_scan", counted)
     ident = own.open()["id"]
     with ThreadPoolExecutor(8) as pool:
         path = f"/api/scans/{ident}/volume"
@@ -60,6 +60,6 @@ def test_a_volume_that_cannot_be_kept_is_sent(
         raise OSError(28, "No space left on device")
 
     scan = own.open()["id"]
-    monkeypatch.setattr(module, "atomic_write", full)
+    monkeypatch.setattr(bounded_folder, "atomic_write", full)
     assert own.client.get(f"/api/scans/{scan}/volume").status_code == 200
     assert "No space left" in caplog.text
