@@ -30,9 +30,12 @@ engines: $(VENV)/.engines
 demo: $(VENV)/.core
 	PYTHON=$(BIN)/python BIN=$(BIN) DEMO=$(DEMO) sh scripts/demo.sh
 
+# A module's tests stay together, so that what they share is made once.
+TWO := -n 2 --dist loadscope --no-loadscope-reorder
+
 # The tests with a browser or a real model server come alone: these compute on the same processors.
 test: $(VENV)/.engines serving browser
-	$(BIN)/python -m pytest -n 2 -m "not serving and not browser"
+	$(BIN)/python -m pytest $(TWO) -m "not serving and not browser"
 	$(BIN)/python -m pytest -m browser
 	$(BIN)/python -m pytest -m serving
 
@@ -43,7 +46,7 @@ test-browser: $(VENV)/.dev browser
 	$(BIN)/python -m pytest -m browser
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not slow and not serving and not browser"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not serving and not browser"
 
 browser:
 	sh scripts/browser.sh
