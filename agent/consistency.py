@@ -13,6 +13,10 @@ from typing import Literal
 
 _SAMPLES = 2
 """Samples from which on their agreement shows that a conclusion is settled."""
+_NO_MORE = "no further evidence can be made"
+_NOTHING_NEW = "nothing new came of a further round"
+SETTLED = (_NO_MORE, _NOTHING_NEW)
+"""How the reason begins where a run ends unresolved, though more rounds would change nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,9 @@ def decide(
         changed = "the conclusion changed until the rounds were spent"
         return Decision("unresolved", f"the rounds are spent{_objecting(failed)}" if failed else changed)
     if failed and deterministic and not new_repairs:
-        return Decision("unresolved", f"no further evidence can be made{_objecting(failed)}")
+        return Decision("unresolved", f"{_NO_MORE}{_objecting(failed)}")
     if stays and not new_repairs and _nothing_new(seen):
-        return Decision("unresolved", f"nothing new came of a further round{_objecting(failed)}")
+        return Decision("unresolved", f"{_NOTHING_NEW}{_objecting(failed)}")
     if spent:
         return Decision("unresolved", f"the run's budget of {' and '.join(spent)} is spent{_objecting(failed)}")
     if not failed:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.consistency import SETTLED
 from agent.report_model import Answer, Report, Status
 from tools.types import State
 
@@ -100,8 +101,11 @@ def _only_questions(report: Report, given: list[Answer]) -> bool:
     last = max((one.round for one in report.verdicts), default=0)
     failed = {one.gate for one in report.verdicts if one.outcome == "fail" and one.round == last}
     asked = {_plain(one.reason) for one in given if _lack(one) in {"asked back", "not understood"} and one.reason}
-    # What an objection would name stands there word for word; the first sentence says why the run ended.
-    return report.status == "unresolved" and failed == {_COVERAGE} and {_plain(one) for one in report.open[1:]} <= asked
+    # The first sentence says why the run ended: a conclusion that still changed, or a budget that was spent, is more
+    # than a question that nobody understood. What an objection would name stands after it, word for word.
+    why, *objections = [_plain(one) for one in report.open] or [""]
+    settled = why.startswith(SETTLED) and bool(objections) and set(objections) <= asked
+    return report.status == "unresolved" and failed == {_COVERAGE} and settled
 
 
 def _plain(text: str) -> str:

@@ -81,7 +81,7 @@ def kept(state: RunState, folder: RunFolder) -> dict[str, str]:
             name = kept_report_name(number, kind)
             digest = last.get(f"report.{kind}" if number == len(state.reviews) - 1 else name)
             # Runs of earlier versions kept the data only.
-            if digest is not None and (kind == "json" or (folder.folder / name).exists()):
+            if digest is not None and (kind == "json" or name in last or (folder.folder / name).exists()):
                 found[name] = digest
     return found
 

@@ -95,11 +95,17 @@ def told(grown: NDArray[np.bool_], organ: NDArray[np.bool_], name: str) -> str:
 
 
 def elsewhere(labels: LabelSet, organ: str, box: Box) -> dict[str, NDArray[np.bool_]]:
-    """What other structures than an organ show within a box, by canonical id; the body and findings hold anything."""
+    """What other structures than an organ, and lesions of theirs, show within a box, by canonical id.
+
+    The body and findings hold anything, and so do lesions that are no organ's.
+    """
     ontology = load_ontology()
     found = {}
     for name, keys in labels.entries.items():
-        other = ontology.get(name).kind in _SOLID and not (holds(organ, name, ontology) or holds(name, organ, ontology))
+        one = ontology.get(name)
+        # Maps of one layer carve a lesion out of its organ, whose own label then has none of it.
+        whose = one.organ if one.kind == "lesion" else name if one.kind in _SOLID else None
+        other = whose is not None and not (holds(organ, whose, ontology) or holds(whose, organ, ontology))
         mask = labels.region(keys) if other else None
         if mask is not None and (here := within(mask, box)).any():
             found[name] = here

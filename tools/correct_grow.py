@@ -95,7 +95,9 @@ def grow(case: Case, edit: Edit) -> Grown:
     else:
         smooth = _smoothed(scan.hu[box], room.inside, scan.grid)
     seed = _seed(smooth, distance, room.inside, _inner(at, box))
-    like, contrast = _lesions_own(smooth, distance, seed, room, room.inside & ~_lesions(case, box), edit)
+    like, contrast = _lesions_own(
+        smooth, distance, seed, room, room.inside & ~_lesions(case, box), edit, _inner(at, box)
+    )
     reach = room.inside & (distance <= edit.radius_mm)
     reach[_inner(at, box)] = True
     fits = reach & like
@@ -148,18 +150,23 @@ def _room(case: Case, edit: Edit, at: tuple[int, int, int], box: Box) -> _Room:
 
 def _lesions_own(
     smooth: NDArray[np.float32], distance: NDArray[np.float32], seed: float, room: _Room, free: NDArray[np.bool_],
-    edit: Edit,
+    edit: Edit, at: tuple[int, int, int],
 ) -> tuple[NDArray[np.bool_], float]:  # fmt: skip
     """Which HU are the lesion's rather than its surroundings', and how far (HU) those are from it."""
-    if room.organ is None or not edit.beyond_organ:
+    if edit.beyond_organ and room.organ is not None:
+        beyond.check_seed(seed, room.name)
+    if room.organ is None or not edit.beyond_organ or not (free & ~room.organ & (distance > SEED_MM)).any():
         around = _around(smooth, free, distance, edit.radius_mm, organ_known=room.organ is not None)
         return _like(smooth, seed, around), abs(seed - around)
-    beyond.check_seed(seed, room.name)
     around = _around(smooth, free & ~room.organ, distance, edit.radius_mm, organ_known=False)
     like = beyond.soft(smooth) & _like(smooth, seed, around)
     if (free & room.organ).any():
         # Within the organ it has to be told from the organ, which is no surroundings of what lies beyond.
-        like &= ~room.organ | _like(smooth, seed, float(np.median(smooth[free & room.organ])))
+        within_it = float(np.median(smooth[free & room.organ]))
+        like &= ~room.organ | _like(smooth, seed, within_it)
+        if room.organ[at]:
+            # However dark the fat beyond is: what looks like the organ that it lies in is no lesion for certain.
+            return like, min(abs(seed - around), abs(seed - within_it))
     return like, abs(seed - around)
 
 

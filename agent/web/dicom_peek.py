@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.errors import ScanError
+from tools.readers.blob import file_blob
 from tools.readers.limits import PARSE_FAULTS
 from tools.segment.labels_dicomseg import SEGMENTATION_CLASSES
 from tools.volume import Grid
@@ -53,10 +55,16 @@ def may_be_segmentation(head: bytes) -> bool:
 
 def plane_of(path: Path) -> tuple[bool, Plane]:
     """Whether a DICOM file is a segmentation, and where its slice lies; what cannot be read says nothing."""
-    import pydicom  # noqa: PLC0415  (a second, and only where there is DICOM)
+    from tools.readers.dicom_index import read_dataset  # noqa: PLC0415  (a second, and only where there is DICOM)
 
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        # Not by pydicom itself, which expands what is deflated as a whole to whatever size that claims.
+        header = read_dataset(file_blob(path), header_only=True, tags=_TAGS)
+    except ScanError:
+        return False, Plane("", None)
+    if header is None:
+        return False, Plane("", None)
+    try:
         segmentation = str(header.get("SOPClassUID", "")) in SEGMENTATION_CLASSES
         frame = str(header.get("FrameOfReferenceUID", "") or "")
     except PARSE_FAULTS:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from fastapi.responses import Response
 
+from agent.report import render_html, render_markdown
+from agent.report_model import Report
 from agent.review_run import kept_report_name
 from agent.runs import RunFolder
 from agent.web.faults import Refused, missing
@@ -29,12 +31,17 @@ def earlier_report(folder: RunFolder, review: int, kind: Literal["html", "json",
     Raises:
         Refused: there is none, or it is too large.
     """
-    path = folder.folder / kept_report_name(review - 1, kind)
-    if not path.is_file():
+    data, path = (folder.folder / kept_report_name(review - 1, form) for form in ("json", kind))
+    kept = path if path.is_file() else data
+    if not kept.is_file():
         raise missing("earlier report of this run")
-    if path.stat().st_size > MOST_REPORT_BYTES:
+    if kept.stat().st_size > MOST_REPORT_BYTES:
         raise Refused(413, "too_large", "The run's report is too large to be sent: look at it on the server's machine.")
-    text = path.read_text(encoding="utf-8")
+    text = kept.read_text(encoding="utf-8")
+    if kept != path:
+        # Runs of earlier versions kept the data only; their pictures may be those of the report after it.
+        report = Report.model_validate_json(text)
+        text = render_html(report, {}) if kind == "html" else render_markdown(report)
     # Where it lies on the server's disk is nobody's business: reports that nobody attended tell it.
     for form in {str(folder.folder), escape(str(folder.folder)), json.dumps(str(folder.folder))[1:-1]}:
         text = text.replace(f"{form}/", "")

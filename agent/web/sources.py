@@ -111,7 +111,7 @@ class Sources:
                 self._folders(walk, root, name)
         if self._uploads.is_dir():
             self._folders(walk, self._uploads, "uploads", uploaded=True)
-        self._found = {one.source.id: one for one in with_labels(walk.found)[:MOST_SOURCES]}
+        self._found = {one.source.id: one for one in with_labels(walk.found[:MOST_SOURCES])}
         self._cut = walk.cut or len(walk.found) > MOST_SOURCES
         self._looked = time.monotonic()
 

@@ -28,12 +28,14 @@ UNCLEAR = _not_understood(
 STOPPED = "No further evidence can be made and these gates object: coverage."
 
 
-def made(status: Status, *answers: Answer, opened: tuple[str, ...] = (), failed: tuple[str, ...] = ()) -> Report:
+def made(
+    status: Status, *answers: Answer, opened: tuple[str, ...] = (), failed: tuple[str, ...] = (), why: str = STOPPED
+) -> Report:
     asked = [f"{one.reason}." for one in answers if one in (UNKNOWN, UNCLEAR)]
     verdicts = [Verdict(round=1, gate=name, outcome="fail", reason="it says so") for name in failed]
     return Report(
         run_id="r", question="?", status=status, rounds=1, answer=answers[0] if answers else None,
-        answers=list(answers), open=[STOPPED, *asked, *opened] if status == "unresolved" else [], verdicts=verdicts,
+        answers=list(answers), open=[why, *asked, *opened] if status == "unresolved" else [], verdicts=verdicts,
         trace="t",
     )  # fmt: skip
 
@@ -62,6 +64,26 @@ CASES = {
         made("unresolved", UNCLEAR, ANSWERED, opened=("A question needs evidence that was not made.",),
              failed=("coverage",)),
         "Unresolved", "unresolved",
+    ),
+    "it went back and forth as well": (
+        made("unresolved", UNCLEAR, ANSWERED, failed=("coverage",),
+             why="It goes back and forth between conclusions and these gates object: coverage."),
+        "Unresolved", "unresolved",
+    ),
+    "the rounds were spent as well": (
+        made("unresolved", UNKNOWN, ANSWERED, failed=("coverage",),
+             why="The rounds are spent and these gates object: coverage."),
+        "Unresolved", "unresolved",
+    ),
+    "the budget was spent as well": (
+        made("unresolved", UNKNOWN, ANSWERED, failed=("coverage",),
+             why="The run's budget of seconds is spent and these gates object: coverage."),
+        "Unresolved", "unresolved",
+    ),
+    "settled over rounds": (
+        made("unresolved", UNKNOWN, ANSWERED, failed=("coverage",),
+             why="Nothing new came of a further round and these gates object: coverage."),
+        "Partly answered", "unanswered",
     ),
     "a person has to decide": (made("needs_review", NOBODY_LOOKED), "Needs review", "needs_review"),
 }  # fmt: skip

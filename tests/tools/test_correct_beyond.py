@@ -73,10 +73,10 @@ def _point(case: Case, index: tuple[int, int, int]) -> Point:
     return float(x), float(y), float(z)
 
 
-def _case(**more: Any) -> Case:
+def _case(more: dict[str, Any] | None = None) -> Case:
     """A kidney whose mask is cut short at i = 14, the spleen beyond a gap, and a lesion in the gap."""
-    boxes = {"kidney_left": np.s_[2:14, 4:20, 4:20], "spleen": np.s_[24:30, 4:20, 4:20]}
-    case = boxes_case((70, 24, 24), boxes, hu={"kidney_left": 180, "spleen": 110}, **more)
+    boxes = {"kidney_left": np.s_[2:14, 4:20, 4:20], "spleen": np.s_[24:30, 4:20, 4:20], **(more or {})}
+    case = boxes_case((70, 24, 24), boxes, hu={"kidney_left": 180, "spleen": 110})
     hu = case.scan.hu.copy()
     hu[14:24, :, :] = -100
     hu[30:, :, :] = -100
@@ -149,3 +149,40 @@ def test_within_the_organ_the_same_edit_is_told_from_the_organ() -> None:
     mask = voxels(made.labels, "kidney_tumor")
     assert mask[7:10, 9:13, 9:13].all() and not mask[14:].any()
     assert "outside" not in made.changes[0].note
+
+
+def test_it_stays_out_of_lesions_of_other_organs() -> None:
+    # Maps of one layer carve a lesion out of its organ: only its own label tells that this place is taken.
+    case = _case(more={"spleen_lesion": np.s_[20:24, 4:20, 4:20]})
+    made = _added(case, (17, 12, 12))
+    mask = voxels(made.labels, "kidney_tumor")
+    assert mask[16:19, 9:15, 9:15].all() and not mask[20:].any()
+    with pytest.raises(UsageError, match="in another labelled structure"):
+        _added(case, (22, 12, 12))
+
+
+def test_lesions_of_the_organ_itself_bar_no_way() -> None:
+    case = _case(more={"kidney_cyst": np.s_[20:24, 4:20, 4:20]})
+    assert voxels(_added(case, (17, 12, 12)).labels, "kidney_tumor")[20:23, 9:15, 9:15].all()
+
+
+def _deep() -> Case:
+    case = boxes_case((40, 40, 40), {"liver": np.s_[4:36, 4:36, 4:36]}, hu={"liver": 110})
+    case.scan.hu[17:23, 17:23, 17:23] = 40
+    return case
+
+
+def test_far_from_any_border_the_edit_is_an_ordinary_one() -> None:
+    case = _deep()
+    beyond, plain = (
+        _added(case, (20, 20, 20), structure="liver_lesion", radius_mm=8, beyond_organ=one) for one in (True, False)
+    )
+    assert np.array_equal(voxels(beyond.labels, "liver_lesion"), voxels(plain.labels, "liver_lesion"))
+    assert beyond.changes[0].note == plain.changes[0].note == ""
+
+
+def test_what_looks_like_its_organ_is_doubtful_however_dark_the_fat_beyond_is() -> None:
+    case = _deep()
+    case.scan.hu[:4] = -100
+    made = _added(case, (7, 20, 20), structure="liver_lesion", radius_mm=12)
+    assert "it hardly stands out from what lies around it" in made.changes[0].note

@@ -121,6 +121,18 @@ def test_the_report_before_a_correction_stays_whole(own: Server, counted: Json) 
     assert not own.get(f"/api/runs/{run}/trace/check")["ok"]
 
 
+def test_the_earlier_report_of_a_run_that_kept_the_data_only(own: Server, counted: Json) -> None:
+    run = counted["id"]
+    reviewed(own, run, kind="correct", reason="It is a vessel.", edits=[edit(own, run, number=2)])
+    for kind in ("html", "md"):
+        (own.run_folder(run) / f"report.0.{kind}").unlink()  # as earlier versions left it
+        kept = own.client.get(f"/api/runs/{run}/reviews/1/report?format={kind}&download=true")
+        assert kept.status_code == 200
+        assert counted["question"] in kept.text and run in kept.text
+        # The picture of that name may be another one by now.
+        assert "data:image" not in kept.text
+
+
 @pytest.mark.parametrize(("number", "status"), [("1", 404), ("0", 422), ("-1", 422), ("x", 422), ("9" * 30, 422)])
 def test_earlier_reports_that_are_none(served: Server, run: Json, number: str, status: int) -> None:
     refusal(served.client.get(f"/api/runs/{run['id']}/reviews/{number}/report"), status)
