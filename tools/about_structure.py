@@ -22,7 +22,7 @@ NOTHING = "nothing that was measured stands out"
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("evidence",),
     says={
         "about": {
@@ -97,10 +97,30 @@ def _lesions(given: Sequence[Evidence], sides: Sequence[str]) -> Iterator[Eviden
         )  # fmt: skip
         if not general:
             yield from several[:_NUMBERED]
-    if rows or ontology.get(sides[0]).kind != "organ":
+            yield from _all_told(given, name, len(several))
+    if rows:
+        # Kinds that no class could show are told beside those that were found.
+        yield from (
+            one
+            for one in given
+            if one.quantity == "exists" and one.reason and one.target in _any_in(sides) and one.state is State.MEASURED
+        )
+        return
+    if ontology.get(sides[0]).kind != "organ":
         return
     looked = {one.target: one for one in given if one.quantity == "exists" and _inside(one, sides)}
     yield from (one for one in looked.values() if ontology.get(one.target).lesion_type == "lesion")
+
+
+def _all_told(given: Sequence[Evidence], name: str, number: int) -> Iterator[Evidence]:
+    """How many there are, where not each is told, or where there may be more than are seen."""
+    heads = (one for one in given if one.quantity == "lesion_table" and one.target == name)
+    yield from (one for one in heads if number > _NUMBERED or one.reason)
+
+
+def _any_in(sides: Sequence[str]) -> set[str]:
+    """The classes of any lesion in a structure or its sides."""
+    return {load_ontology().lesion_id("lesion", side) for side in sides}
 
 
 def _verdicts(given: Sequence[Evidence], sides: Sequence[str]) -> Iterator[Evidence]:

@@ -12,6 +12,7 @@ from tools.ontology import load_ontology
 from tools.types import Evidence, State
 
 _HOW = METHOD + "; compared by volume"
+_NAME_IT = "please name one by its number in the lesion table"
 _NOT_TWO = {
     False: "there are more than two above the size limit; please name two by their numbers in the lesion table",
     True: "there is only one above the size limit",
@@ -19,7 +20,7 @@ _NOT_TWO = {
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
         "lesion": ROW_SAYS,
@@ -38,21 +39,23 @@ def lesion_pair(case: Case, make: Maker, *, structure: str, second: str | None =
 
     Args:
         structure: lesion class with a number ("liver_metastasis#1"); without one, the two lesions of the class.
-        second: the other lesion, with its number.
+        second: the other lesion, with its number; without one, the only lesion of its class.
     """
     names = [structure, second] if second is not None else [f"{structure}#1", f"{structure}#2"]
     target = "+".join(names) if second is not None else structure
     rows: list[Evidence] = []
     for ident in names:
-        name, _, digits = ident.rpartition("#")
+        name, _, digits = ident.partition("#")
         found = lesion_list(case, name)
         none = none_counts(case, name, found)
-        number = int(digits) or len(found.lesions)
+        number = int(digits or 1) or len(found.lesions)
         reason: str | None
         if none is not None:
             state, reason = none
         elif second is None and len(found.lesions) != 2:
             state, reason = State.NOT_MEASURABLE, _NOT_TWO[len(found.lesions) == 1]
+        elif not digits and len(found.lesions) > 1:
+            state, reason = State.NOT_MEASURABLE, f"there are several {load_ontology().get(name).names}; {_NAME_IT}"
         elif number > len(found.lesions):
             state = State.NOT_MEASURABLE
             reason = f"there is no {load_ontology().get(ident).name} above the size limit"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from tools.base import Case, Maker, tool
+from tools.lesion_classes import lesion_classes, overlap
 from tools.lesion_facts import LesionFacts
-from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, none_counts
+from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, none_counts, nothing
 from tools.one_lesion import ROW_SAYS, lesion_row
 from tools.ontology import load_ontology
-from tools.shape import BoolArray
 from tools.types import Evidence, State
-from tools.volume import Region
 
 _Row = tuple[Lesion, str, int]
 """A lesion, its class, and its number in the class."""
@@ -22,7 +20,7 @@ _ONLY = "only lesions of labelled classes are compared"
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
         "lesion": ROW_SAYS,
@@ -47,7 +45,7 @@ def lesions_by_size(case: Case, make: Maker, *, structure: str = "lesion") -> li
     Args:
         structure: what engines look for.
     """
-    names = _classes(case)
+    names = lesion_classes(case)
     found = {name: lesion_list(case, name) for name in names}
     every = _each_once(found)
     if not every:
@@ -59,15 +57,28 @@ def lesions_by_size(case: Case, make: Maker, *, structure: str = "lesion") -> li
     every.sort(key=lambda row: (-row[0].volume, names.index(row[1]), row[2]))
     facts = {name: LesionFacts(case, name) for name in found}
     rows = [lesion_row(case, make, facts[name], name, found[name], n) for _, name, n in every[:_LISTED]]
-    return [_listed(make, structure, found.values(), rows), _largest(make, structure, every, rows), *rows]
+    note = _note(case, found)
+    return [_listed(make, structure, found, every, rows, note), _largest(make, structure, every, rows, note), *rows]
 
 
-def _classes(case: Case) -> list[str]:
-    """Labelled lesion classes, the more special before those that hold them."""
+def _note(case: Case, found: dict[str, LesionList]) -> str:
+    """What is to be said beside the list: what is not in it, and where there may be more, or larger ones."""
     ontology = load_ontology()
-    declared = sorted(case.labels.entries) if case.labels is not None else []
-    every = [one for ident in declared if (one := ontology.get(ident)).kind == "lesion"]
-    return [one.id for one in sorted(every, key=lambda one: -len(ontology.ancestors(one.lesion_type or "lesion")))]
+    open_ = [name for name, one in found.items() if one.cut or _unseen(case, name, one)]
+    places = [ontology.get(ontology.get(name).organ or name).name for name in open_]
+    parts = [_ONLY]
+    if places:
+        parts.append(
+            f"not all of these was seen, so there may be more or larger ones: {', '.join(dict.fromkeys(places))}"
+        )
+    if any(one.below for one in found.values()):
+        parts.append("components below the size limit are left out")
+    return "; ".join(parts)
+
+
+def _unseen(case: Case, name: str, one: LesionList) -> bool:
+    """Whether a class is empty where not all was seen that it would be in."""
+    return one.found.region is None and nothing(case, name, one.found)[0] is State.NOT_MEASURABLE
 
 
 def _each_once(found: dict[str, LesionList]) -> list[_Row]:
@@ -77,26 +88,10 @@ def _each_once(found: dict[str, LesionList]) -> list[_Row]:
         new = [
             (one, name, number)
             for number, one in enumerate(listed.lesions, start=1)
-            if not any(_overlap(one.region, other.region) for other, _, _ in kept)
+            if not any(overlap(one.region, other.region) for other, _, _ in kept)
         ]
         kept += new
     return kept
-
-
-def _overlap(one: Region, other: Region) -> bool:
-    """Whether two masks share a voxel."""
-    box = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one.box, other.box, strict=True)]
-    if any(part.start >= part.stop for part in box):
-        return False
-
-    def inside(region: Region) -> BoolArray:
-        at = tuple(
-            slice(part.start - own.start, part.stop - own.start) for part, own in zip(box, region.box, strict=True)
-        )
-        shared: BoolArray = region.mask[at]
-        return shared
-
-    return bool((inside(one) & inside(other)).any())
 
 
 def _none(case: Case, names: list[str], found: dict[str, LesionList]) -> tuple[State, str]:
@@ -110,16 +105,17 @@ def _none(case: Case, names: list[str], found: dict[str, LesionList]) -> tuple[S
     return State.NOT_ASSESSED, "none was found in the classes that the labels have, and other organs were not looked at"
 
 
-def _listed(make: Maker, structure: str, found: Iterable[LesionList], rows: list[Evidence]) -> Evidence:
-    below = sum(one.below for one in found)
-    listed = sum(len(one.lesions) for one in found)
+def _listed(
+    make: Maker, structure: str, found: dict[str, LesionList], every: list[_Row], rows: list[Evidence], note: str
+) -> Evidence:
+    below = sum(one.below for one in found.values())
     return make(
-        "lesions_by_size", structure, unit="1", state=State.MEASURED, value=len(rows), reason=_ONLY, method=_HOW,
-        details={"below_limit": below, "unlisted": listed - len(rows)},
+        "lesions_by_size", structure, unit="1", state=State.MEASURED, value=len(rows), reason=note, method=_HOW,
+        details={"below_limit": below, "unlisted": len(every) - len(rows)},
     )  # fmt: skip
 
 
-def _largest(make: Maker, structure: str, every: list[_Row], rows: list[Evidence]) -> Evidence:
+def _largest(make: Maker, structure: str, every: list[_Row], rows: list[Evidence], note: str) -> Evidence:
     first, *others = every
     cut = next((f"{name}#{n}" for one, name, n in every if one.cut), None)
     if cut is not None:
@@ -133,6 +129,6 @@ def _largest(make: Maker, structure: str, every: list[_Row], rows: list[Evidence
     if rivals:
         details["borderline"] = [load_ontology().get(ident).name for ident in (rows[0].target, *rivals)]
     return make(
-        "largest_of_all", rows[0].target, state=State.MEASURED, value=str(rows[0].details["place"]), reason=_ONLY,
+        "largest_of_all", rows[0].target, state=State.MEASURED, value=str(rows[0].details["place"]), reason=note,
         method=_HOW, slice=rows[0].slice, details=details,
     )  # fmt: skip

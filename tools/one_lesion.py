@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.base import Case, Maker, tool
+from tools.lesion_classes import labelled_as
 from tools.lesion_facts import LesionFacts, depth
 from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, none_counts
 from tools.ontology import load_ontology
@@ -41,7 +42,7 @@ ROW_SAYS = {
 
 
 @tool(
-    version="1",
+    version="2",
     reads=("scan", "labels", "settings"),
     says={
         "lesion": ROW_SAYS,
@@ -112,6 +113,7 @@ class _Row:
     one: Lesion
     details: dict[str, Any]
     slice: int
+    label: str | None
 
 
 def _row(case: Case, facts: LesionFacts, name: str, found: LesionList, number: int) -> _Row:
@@ -120,7 +122,8 @@ def _row(case: Case, facts: LesionFacts, name: str, found: LesionList, number: i
     details["lies"] = _lies(details, apart=facts.apart(one))
     # Lower case, it follows other words; as a sentence of its own it begins with a capital.
     details["where"] = f"It lies {details['lies']}"
-    return _Row(f"{name}#{number}", one, details, case.scan.orientation.file_slice(one.axes.k))
+    label = labelled_as(case, name, one)
+    return _Row(f"{name}#{number}", one, details, case.scan.orientation.file_slice(one.axes.k), label)
 
 
 def lesion_row(case: Case, make: Maker, facts: LesionFacts, name: str, found: LesionList, number: int) -> Evidence:
@@ -136,7 +139,7 @@ def _whole(make: Maker, row: _Row) -> Evidence:
         value=None if cut else round(one.volume, 6),
         lower_bound=round(one.volume, 6) if cut else None,
         uncertainty=None if cut else round(one.volume_pm, 6),
-        reason=_cut(one), slice=row.slice, details=row.details,
+        reason=_also(_cut(one), row.label), slice=row.slice, details=row.details,
     )  # fmt: skip
 
 
@@ -144,13 +147,19 @@ def _cut(one: Lesion) -> str | None:
     return f"it is cut off by the field of view ({', '.join(one.cut)})" if one.cut else None
 
 
+def _also(*reasons: str | None) -> str | None:
+    return "; ".join(one for one in reasons if one) or None
+
+
 def _told(case: Case, make: Maker, name: str, found: LesionList, number: int) -> list[Evidence]:
     facts = LesionFacts(case, name)
     row = _row(case, facts, name, found, number)
     one = row.one
-    cut = _cut(one)
-    sized: dict[str, Any] = {"state": State.NOT_MEASURABLE if cut else State.MEASURED, "reason": cut}
-    seen: dict[str, Any] = {"state": State.MEASURED, "reason": _VISIBLE if cut else None, "method": _HOW}
+    cut = _also(_cut(one), row.label) if one.cut else None
+    sized: dict[str, Any] = {"state": State.NOT_MEASURABLE if cut else State.MEASURED, "reason": cut or row.label}
+    seen: dict[str, Any] = {
+        "state": State.MEASURED, "reason": _also(_VISIBLE if cut else None, row.label), "method": _HOW,
+    }  # fmt: skip
     volume, axis = round(one.volume, 6), round(one.axes.long_axis, 6)
     short = {"short_axis_mm": round(one.axes.short_axis, 4), "volume_cm3": volume}
     where = facts.place(one)

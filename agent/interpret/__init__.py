@@ -35,6 +35,7 @@ __all__ = ["OptionChoice", "choose_option", "interpret", "is_wanted"]
 MAX_CHARACTERS = 2000
 MAX_QUESTIONS = 12
 _ECHOES = frozenset({"does he", "does she", "does it", "do they", "is it", "is there", "are there", "has he"})
+_SHORT_NUMBER = frozenset({"no", "nr", "num"})
 _SAYS_NOTHING = ("polite", "joint", "mark", "tag")
 
 
@@ -185,11 +186,17 @@ def _pieces(scene: _Scene, one: Attempt, before: Antecedent | None) -> list[Piec
 
 def _sentences(tokens: Sequence[Token]) -> list[list[Token]]:
     sentences: list[list[Token]] = [[]]
-    for token in tokens:
+    for n, token in enumerate(tokens):
+        if token.text == "." and n and tokens[n - 1].text in _SHORT_NUMBER and _is_number(tokens[n + 1 : n + 2]):
+            continue
         sentences[-1].append(token)
         if token.text in STOPS:
             sentences.append([])
     return [one for one in sentences if any(token.text not in STOPS for token in one)]
+
+
+def _is_number(tokens: Sequence[Token]) -> bool:
+    return bool(tokens) and tokens[0].text.isdecimal()
 
 
 def _slice(text: str, tokens: Sequence[Token], items: Sequence[Item]) -> str:

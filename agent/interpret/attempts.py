@@ -13,7 +13,8 @@ from agent.interpret.follow_up import Antecedent
 from agent.interpret.grounds import with_nor, without_grounds
 from agent.interpret.items import Item
 from agent.interpret.lexicon import Phrase
-from agent.interpret.numbered import Past, all_of, counted, numbered, past_of, ranked, together
+from agent.interpret.numbered import Past, all_of, as_named, numbered, past_of, together
+from agent.interpret.ordinals import counted, orders_lesions, ranked
 from agent.interpret.reading import read
 from agent.interpret.rephrase import of_the_pancreas, or_any_other, searched, subtracted, within_reach
 from agent.interpret.scan_words import Token
@@ -50,10 +51,16 @@ class Attempt:
 def parsed(tokens: Sequence[Token], names: Mapping[Phrase, str]) -> list[Item]:
     """The items of a sentence, with its set phrases put in plain order."""
     words = [token for token in tokens if token.text not in STOPS]
-    items = in_one_place(sides_behind(read(words, names)))
+    items = in_one_place(sides_behind(_once(read(words, names))))
     items = of_the_pancreas(without_exclusions(without_contrast(without_formula(items))))
     items = searched(subtracted(within_reach(or_any_other(items))))
     return with_nor(without_grounds(items))
+
+
+def _once(items: Sequence[Item]) -> list[Item]:
+    """The items with the organ itself in "the kidney and the kidney cyst", of which both would be the cyst."""
+    named = [item.structures for item in items if item.role == "structure"]
+    return [as_named(item) if item.role == "structure" and named.count(item.structures) > 1 else item for item in items]
 
 
 def attempts(
@@ -78,7 +85,7 @@ def attempts(
         yield Attempt([*together(words, past), *end], every, _ALL_OF_THEM)
     if _MALIGNANT.fullmatch(" ".join(token.text for token in words)):
         return  # whether "it" is a cancer is not whether there is one
-    if not (ranked(words) or _if_ok(words)):
+    if not (ranked(words) or orders_lesions(plain.items) or _if_ok(words)):
         yield plain
     yield from _numbered(words, end, past, names, classes, frozenset())
     for one in rewordings(words):
@@ -86,7 +93,7 @@ def attempts(
         every = all_of(items, past)
         if every is not None:
             yield Attempt([*one.tokens, *end], every, _ALL_OF_THEM)
-        if not _if_ok(one.tokens):
+        if not (_if_ok(one.tokens) or orders_lesions(items)):
             yield Attempt([*one.tokens, *end], items, one.only)
         yield from _numbered(one.tokens, end, past, names, classes, one.only)
 

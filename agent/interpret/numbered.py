@@ -12,20 +12,15 @@ from dataclasses import dataclass, replace
 
 from agent.interpret.items import Item
 from agent.interpret.lexicon import load_lexicon
+from agent.interpret.ordinals import CARDINALS, MOST
 from agent.interpret.scan_words import Token
 from agent.query import Query, StructureNeed
 from tools.ontology import load_ontology
 
-_NTH = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_ORDINALS = {word: number for number, word in enumerate(_NTH, start=1)}
-CARDINALS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9}
-_SUFFIXES = frozenset({"st", "nd", "rd", "th"})
-_NUMBER = frozenset({"number", "no", "nr", "num", "#", "numero"})
 _EXTREMES: dict[tuple[str, ...], int] = {("LARGEST",): 1, ("SMALLEST",): 0}
-_LARGE = frozenset({"largest", "biggest"})
+_COMPARING = frozenset({"COMPARE", "DIFFERENCE", "DISTANCE"})
 _MARKER = re.compile(r"#(\d+|next|other|large|small)")
 _THEY = frozenset({"they", "them", "these", "those"})
-_MOST = 200
 _AFTER_LARGEST = frozenset({
     "lesion_diameter", "lesion_largest_volume", "lesion_location", "lesion_slice", "lesion_hu", "lesion_short_axis",
 })  # fmt: skip
@@ -72,58 +67,6 @@ def spoken_of(previous: Sequence[Query]) -> list[Query]:
     return kept
 
 
-def counted(tokens: Sequence[Token]) -> list[Token]:
-    """The words of a sentence with one mark for "second largest", "number 2", "2nd", "the next", "the other one"."""
-    found: list[Token] = []
-    at = 0
-    while at < len(tokens):
-        mark = _mark(tokens, at)
-        if mark is None:
-            found.append(tokens[at])
-            at += 1
-        else:
-            text, end = mark
-            found.append(Token(text, tokens[at].start, tokens[end - 1].end))
-            at = end
-    return found
-
-
-def ranked(tokens: Sequence[Token]) -> bool:
-    """Whether a sentence has "third largest" or the like, which no other reading may take apart."""
-    texts = [token.text for token in tokens]
-    return any(
-        (_ORDINALS.get(texts[n], 0) > 2 or texts[n] in _SUFFIXES) and texts[n + 1] in _LARGE
-        for n in range(len(texts) - 1)
-    )  # fmt: skip
-
-
-def _mark(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
-    """The mark that stands for the words from here on, and one past the last of them."""
-    texts = [token.text for token in tokens[at : at + 4]] + [""] * 4
-    end, number = at + 1, _ORDINALS.get(texts[0])
-    if texts[0].isdecimal() and texts[1] in _SUFFIXES:
-        number, end = int(texts[0]), at + 2
-    if number is not None:
-        if tokens[end : end + 1] and tokens[end].text in _LARGE:
-            end += 1
-        return f"#{number}", end
-    if texts[0] in _NUMBER and (number := _cardinal(texts[1])) is not None:
-        return f"#{number}", at + 2
-    if texts[0] == "next" and texts[1] != "to":
-        return "#next", at + 1 + (texts[1] in _LARGE)
-    if texts[0] in {"other", "remaining"} and texts[1] in {"one", ""} and not texts[2].startswith("beside"):
-        return "#other", at + 1
-    if texts[0] in {"smaller", "smallest", "last"} and texts[1] in {"one", ""}:
-        return "#small", at + 1
-    if texts[0] in {"larger", "bigger", *_LARGE} and texts[1] in {"one", ""}:
-        return "#large", at + 1
-    return None
-
-
-def _cardinal(text: str) -> int | None:
-    return int(text) if text.isdecimal() and int(text) <= _MOST else CARDINALS.get(text)
-
-
 def numbered(items: Sequence[Item], past: Past | None, classes: Sequence[str] = ()) -> list[Item] | None:
     """The items of a sentence with single lesions in place of classes with a number.
 
@@ -147,7 +90,32 @@ def numbered(items: Sequence[Item], past: Past | None, classes: Sequence[str] = 
         made, at = one
         told = True
         found += made
-    return [_located(item, classes) for item in found] if told else None
+    return [_located(as_named(item), classes) for item in _extremes(found)] if told else None
+
+
+def _extremes(items: Sequence[Item]) -> list[Item]:
+    """The items with "the largest and" in front of a numbered lesion as the first lesion of its class."""
+    found = list(items)
+    for n in range(len(items) - 3, -1, -1):
+        here, then = items[n], items[n + 1 :]
+        extreme = _EXTREMES.get(here.group.concepts) if here.group else None
+        if extreme is None or not then[0].is_filler("joint"):
+            continue
+        after = next((item for item in then[1:] if not item.is_filler("article")), None)
+        if after is not None and after.role == "structure" and "#" in after.structures[0]:
+            found[n] = _single([here], after.structures[0].partition("#")[0], extreme)
+    return found
+
+
+def as_named(item: Item) -> Item:
+    """An organ that stands in a list before a lesion ("the spleen and liver cysts"), as itself and not as a class."""
+    if item.role != "structure" or "#" in item.structures[0]:
+        return item
+    ontology = load_ontology()
+    alone = [one.structure for one in ontology.mentions(item.text.split()) if not one.side_only]
+    lesions = all(ontology.get(ident).kind == "lesion" for ident in item.structures)
+    organs = bool(alone) and all(ontology.get(ident).kind != "lesion" for ident in alone)
+    return replace(item, structures=tuple(alone)) if lesions and organs else item
 
 
 def _located(item: Item, classes: Sequence[str]) -> Item:
@@ -173,7 +141,7 @@ def may_be(item: Item, classes: Sequence[str]) -> list[str]:
 def together(tokens: Sequence[Token], past: Past | None) -> list[Token]:
     """The words of a sentence with "them" in place of "the two" and "both" at its end, which say no more."""
     texts = [token.text for token in tokens]
-    for end in (["the", "two", "of", "them"], ["both", "of", "them"], ["the", "two"], ["both"]):
+    for end in (["the", "two", "of", "them"], ["both", "of", "them"], ["the", "two"], ["the", "2"], ["both"]):
         if past is not None and texts[-len(end) :] == end:
             kept = list(tokens[: -len(end)])
             return [*kept, Token("them", tokens[-len(end)].start, tokens[-1].end)]
@@ -225,11 +193,11 @@ def _alone(items: Sequence[Item], at: int, past: Past | None, found: Sequence[It
             return None
         return [_single([here], before.structures[0].partition("#")[0], number)], _past_one(items, at)
     others = any(item.role == "structure" for item in items)
-    if past is None or others:
+    if past is None or others or _counts_else(items, at):
         return None
     if here.text == "#other":
         number = past.numbers[-1] if past.numbers else 1
-        if len(past.numbers) > 1 or not 1 <= number <= _MOST:
+        if len(past.numbers) > 1 or not 1 <= number <= MOST:
             return None
         group = load_lexicon().groups_of[("the", "other", "one", "beside")]
         concept = replace(here, role="concept", group=group, fillers=())
@@ -238,6 +206,22 @@ def _alone(items: Sequence[Item], at: int, past: Past | None, found: Sequence[It
     if number is None:
         return None
     return [_single([here], past.name, number)], _past_one(items, at)
+
+
+def _counts_else(items: Sequence[Item], at: int) -> bool:
+    """Whether a number does not stand for a lesion: "slice 20", "the 2", "2 of them", "a second", "first, is it …"."""
+    led = items[at - 1] if at else None
+    follows = items[at + 1].text if at + 1 < len(items) else ""
+    concepts = {concept for item in items if item.group for concept in item.group.concepts}
+    bare = items[at].role == "number"
+    if led is not None and led.group is not None and "SLICE" in led.group.concepts:
+        return True
+    if led is not None and (led.text in {"a", "an"} or (bare and led.is_filler("article"))):
+        return True
+    if bare and follows in {"of", "of them", "of these", "of those"}:
+        return True
+    pronoun = any(item.is_filler("pronoun") and n != at for n, item in enumerate(items))
+    return pronoun and follows not in {"one", "ones"} and not concepts & _COMPARING
 
 
 def _past_one(items: Sequence[Item], at: int) -> int:
@@ -264,14 +248,14 @@ def _number_of(item: Item, past: Past | None) -> int | None:
     """The number that an item gives to a lesion."""
     if item.role == "number":
         whole = item.unit is None and item.upper is None and item.value is not None and item.value.is_integer()
-        return int(item.value) if whole and item.value is not None and 1 <= item.value <= _MOST else None
+        return int(item.value) if whole and item.value is not None and 1 <= item.value <= MOST else None
     mark = _MARKER.fullmatch(item.text)
     if mark is None:
         cardinal = CARDINALS.get(item.text) if item.text != "one" else None
         return cardinal if item.role == "unknown" else None
     said = mark.group(1)
     if said.isdecimal():
-        return int(said) if 1 <= int(said) <= _MOST else None
+        return int(said) if 1 <= int(said) <= MOST else None
     if said == "next" and past is not None and (past.largest or len(past.numbers) == 1):
         number = past.numbers[0] if past.numbers else 1
         return number + 1 if number else None

@@ -71,6 +71,8 @@ def placed(slots: Sequence[Slot], need: StructureNeed, concepts: frozenset[str])
     lesions = [slot for slot in slots if is_lesion(slot.ids[0])]
     if any(before.ids and slot.owned and not is_lesion(before.ids[0]) for before, slot in pairwise(slots)):
         return None  # "the liver and its lesions"
+    if _apart(slots):
+        return None  # "the liver and liver metastasis 2"
     if len(organs) > 2 or (len(organs) > 1 and not organs[1].joined):
         organs = [slot for slot in organs if not _holds_the_others(slot, organs)]
     if not organs:
@@ -85,6 +87,15 @@ def placed(slots: Sequence[Slot], need: StructureNeed, concepts: frozenset[str])
     if any(_STAGE.fullmatch(slot.ids[0]) and slot.end - slot.at == 1 for slot in organs):
         return None  # "is the tumour T1?" asks for its stage
     return _united(organs, lesions, need)
+
+
+def _apart(slots: Sequence[Slot]) -> bool:
+    """Whether an organ and a numbered lesion stand side by side in a list, each for itself."""
+    return any(
+        after.joined and is_lesion(before.ids[0]) != is_lesion(after.ids[0])
+        and any("#" in ident for ident in (*before.ids, *after.ids))
+        for before, after in pairwise(slots)
+    )  # fmt: skip
 
 
 def _holds_the_others(slot: Slot, organs: Sequence[Slot]) -> bool:
@@ -129,6 +140,8 @@ def _united_classes(organs: list[Slot], lesions: list[Slot], need: StructureNeed
     around = [all(within(host, i) for i in slot.ids) for slot in organs]
     if all(inside):
         places = [slot for slot in organs if slot.ids != (host,)]
+        if not places and (organs[0].joined or lesions[0].joined):
+            return None  # "the liver and the liver metastases": no place of them, it is asked about itself
         return tuple(_moved(slot, types[0]) for slot in places) if places else tuple(lesions)
     if all(around):
         return tuple(lesions)

@@ -8,7 +8,8 @@ from agent.interpret.asking_back import Ask, Unclear, lesions, put, told_once, v
 from agent.interpret.attempts import STOPS, parsed
 from agent.interpret.follow_up import Antecedent
 from agent.interpret.lexicon import Phrase
-from agent.interpret.numbered import CARDINALS, counted, may_be, numbered, past_of
+from agent.interpret.numbered import may_be, numbered, past_of
+from agent.interpret.ordinals import CARDINALS, counted
 from agent.interpret.scan_words import Token
 from agent.query import NotUnderstood, Query
 from tools.ontology import load_ontology

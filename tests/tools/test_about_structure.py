@@ -68,3 +68,18 @@ def test_a_pair_is_told_with_its_sides() -> None:
     made = about(whole, *sides, cyst, *OTHERS, structure="kidney")
     assert set(made.inputs) == {whole.id, cyst.id, *(one.id for one in sides)}
     assert made.value == "with right kidney cyst"
+
+
+def test_how_many_there_are_is_told_where_not_each_is() -> None:
+    count = measured("lesion_table", "liver_metastasis", 7)
+    assert count.id in about(VOLUME, *ROWS, count).inputs
+    assert count.id not in about(VOLUME, *ROWS[:2], count).inputs
+
+
+def test_kinds_that_nothing_looked_for_are_told_beside_what_was_found() -> None:
+    narrow = Evidence.make(
+        tool="test", version="1", quantity="exists", target="liver_lesion", state=State.MEASURED, value=True,
+        reason="other kinds than these were not looked for: liver cyst", method="m",
+    )  # fmt: skip
+    assert narrow.id in about(VOLUME, ROWS[0], looked=narrow).inputs
+    assert LOOKED.id not in about(VOLUME, ROWS[0]).inputs

@@ -152,3 +152,34 @@ def test_all_lesions_by_size_over_all_organs_each_once() -> None:
 def test_no_lesion_is_not_absent_in_the_body(labels: dict[str, Any]) -> None:
     for made in call("lesions_by_size", boxes_case(SIZE, labels)):
         assert made.state is State.NOT_ASSESSED
+
+
+KINDS = {"liver": LIVER, "liver_metastasis": [LARGE, TINY], "liver_cyst": [SMALL]}
+
+
+def test_a_general_number_is_told_with_that_of_the_label() -> None:
+    case = boxes_case(SIZE, KINDS, settings=CaseSettings(min_lesion_mm3=1))
+    said = [one(case, f"liver_lesion#{number}")["volume"].reason for number in (1, 2, 3)]
+    assert said == [f"by its label it is liver {name}" for name in ("metastasis 1", "cyst 1", "metastasis 2")]
+    assert one(case, "liver_metastasis#1")["volume"].reason is None
+
+
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        ("liver_cyst", "the larger of liver metastasis 1 and liver cyst 1 is liver metastasis 1"),
+        ("liver_metastasis", "there are several liver metastases; please name one by its number"),
+    ],
+)
+def test_a_class_beside_a_number_is_its_only_lesion(second: str, says: str) -> None:
+    case = boxes_case(SIZE, KINDS, settings=CaseSettings(min_lesion_mm3=1))
+    made = call("lesion_pair", case, structure="liver_metastasis#1", second=second)
+    assert says in say_all(made)[0]
+
+
+def test_what_was_not_seen_or_is_too_small_is_told_beside_the_list() -> None:
+    boxes = {"liver": np.s_[4:44, 4:36, 0:27], "liver_lesion": [LARGE, TINY]}
+    head, largest, *_ = call("lesions_by_size", boxes_case(SIZE, boxes, settings=CaseSettings(min_lesion_mm3=50)))
+    for made in (head, largest):
+        assert "not all of these was seen, so there may be more or larger ones: liver" in str(made.reason)
+        assert "components below the size limit are left out" in str(made.reason)
