@@ -18,7 +18,7 @@ class Slot:
 
     `joined` says that it follows the slot before it in a list ("liver and spleen"), `related` that at least a
     word relates the two ("from the liver to the spleen"), `owned` that it follows "and its" ("the liver and its
-    lesions").
+    lesions"), `added` that it is joined by the word "and" and no comma.
     """
 
     ids: tuple[str, ...]
@@ -28,6 +28,7 @@ class Slot:
     joined: bool = False
     related: bool = False
     owned: bool = False
+    added: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,10 +90,10 @@ def placed(slots: Sequence[Slot], need: StructureNeed, concepts: frozenset[str])
 
 
 def _apart(slots: Sequence[Slot]) -> bool:
-    """Whether an organ and a numbered lesion stand side by side in a list, each for itself."""
+    """Whether an organ and a lesion stand side by side, each for itself: joined by "and", or the lesion numbered."""
     return any(
         after.joined and is_lesion(before.ids[0]) != is_lesion(after.ids[0])
-        and any("#" in ident for ident in (*before.ids, *after.ids))
+        and (after.added or any("#" in ident for ident in (*before.ids, *after.ids)))
         for before, after in pairwise(slots)
     )  # fmt: skip
 

@@ -87,7 +87,7 @@ def without_lead(items: Sequence[Item]) -> tuple[list[Item], bool]:
 def slots_of(kept: Sequence[Sensed]) -> tuple[Slot, ...]:
     """Places of structures, in order."""
     slots: list[Slot] = []
-    linked, gap, related, relating, than = False, False, False, False, False
+    linked, gap, related, relating, than, added = False, False, False, False, False, False
     for item, role in kept:
         relating = relating or (item.group is not None and item.group.relates)
         if role in {"structure", "side", "pronoun"} or (role == "concept" and item.structures):
@@ -97,10 +97,13 @@ def slots_of(kept: Sequence[Sensed]) -> tuple[Slot, ...]:
             beside = bool(slots) and item.start == slots[-1].end
             owner = slots[-1] if slots and slots[-1].role == "pronoun" and not (gap or linked) else None
             owned = owner is not None and owner.joined and owner.ids[0] in {"its", "their"}
-            slots.append(Slot(ids, item.start, item.end, kind, joined, related or linked or beside, owned))
-            linked, gap, related = False, False, False
+            slots.append(
+                Slot(ids, item.start, item.end, kind, joined, related or linked or beside, owned, joined and added)
+            )
+            linked, gap, related, added = False, False, False, False
         elif role == "joint" or (role == "concept" and item.is_filler("joint")):
             linked = True
+            added = item.text == "and"
         elif relating and role == "preposition" and item.text != "of":
             related = True
         elif item.text in _RELATING or (item.group and (item.group.marker or item.group.relates)):
