@@ -23,6 +23,8 @@ from tools.ontology import load_ontology
 _MOST_STRUCTURES = 4
 _MOST_WORDINGS = 60
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?: ?(?:ml|cm|mm|HU|%|degrees))?(?=[ ?])")
+_NUMBERED = re.compile(r"(\S.*?) ?#? ?([1-9]\d{0,2})")
+"""A lesion with its number in the lesion table."""
 _LOWER = {
     "larger": "smaller", "greater": "smaller", "more": "fewer", "above": "below", "longer": "shorter",
     "denser": "less dense",
@@ -71,8 +73,12 @@ def equal(one: float | None, other: float | None) -> bool:
 
 def _identifier(text: str, available: Collection[str]) -> str | None:
     ontology = load_ontology()
-    found = ontology.normalise(text.removeprefix("the ")) if len(text) <= 100 else None
-    return found or (text if text in available else None)
+    plain = text.removeprefix("the ") if len(text) <= 100 else ""
+    if (numbered := _NUMBERED.fullmatch(plain)) is not None:
+        lesion = ontology.normalise(numbered[1])
+        if lesion is not None and ontology.get(lesion).kind == "lesion":
+            return f"{lesion}#{int(numbered[2])}"
+    return ontology.normalise(plain) or (text if text in available else None)
 
 
 def _wordings(kind: Kind, form: ReadingForm, structures: Sequence[str]) -> Iterator[str]:
