@@ -14,13 +14,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The first moments are those before the review is written, the last those around the report.
-POINTS = [1, 3, 5, 7, 9, 11, 13, 15, 18, 22, 26, -30, -24, -18, -12, -8, -5, -3, -1]
+POINTS = [1, 3, 5, 9, 13, 20, 28, 36, 44, 52, 58, -30, -24, -18, -12, -8, -5, -3, -1]
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     seeded = random.Random(5)  # noqa: S311
-    points = json.dumps([*POINTS, *(seeded.randrange(27, 60) for _ in range(4))])
+    points = json.dumps([*POINTS, *(seeded.randrange(64, 120) for _ in range(4))])
     command = [sys.executable, "-m", "tests.agent.review_kill_driver", str(tmp_path_factory.mktemp("kill")), points]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=300)
