@@ -242,8 +242,7 @@ class Work:
             if job.row.id not in self._waiting:
                 return  # cancelled while it waited
             self._waiting.remove(job.row.id)
-            job.row = job.row.model_copy(update={"state": "running", "started": now()})
-            self._keep(job)
+            self._keep(job, {"state": "running", "started": now()})
         self._tell(job)
         self._finish(job, **carry_out(job, self._engine, self._scans, lambda: self._asked(job.row.conversation)))
 
@@ -253,18 +252,22 @@ class Work:
             job.record["review"] = None
             fields["state"] = "done"
         with self._lock:
-            job.row = job.row.model_copy(update={**fields, "ended": now(), "position": None})
-            self._keep(job)
+            self._keep(job, {**fields, "ended": now(), "position": None})
             self._jobs.pop(job.row.id, None)
         job.feed.end("state", job.row.model_dump(mode="json"))
 
-    def _keep(self, job: Job) -> None:
-        """Note where a job stands; a disk that is full must not leave it at work for ever."""
+    def _keep(self, job: Job, fields: dict[str, Any]) -> None:
+        """Note where a job stands now; a disk that is full must not leave it at work for ever.
+
+        It is recorded before anybody sees it: who reads that a run has ended finds all that is recorded with it.
+        """
+        row = job.row.model_copy(update=fields)
         try:
-            self._save(job.row, job.record)
+            self._save(row, job.record)
         except Refused as refused:
-            logging.getLogger(__name__).error("run %s could not be recorded: %s", job.row.id, refused)
-            self._unsaved[job.row.id] = job.row
+            logging.getLogger(__name__).error("run %s could not be recorded: %s", row.id, refused)
+            self._unsaved[row.id] = row
+        job.row = row
 
     def _reviewed(self, ident: str) -> bool:
         """Whether a run has begun to take in a review."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from agent.cases import open_case
 from agent.engine import Engine
 from agent.errors import ModelUnavailable, UsageError
 from agent.web import scans
+from agent.web.database import Database
 from tests.agent.web.web_make import Gate, Server, refusal, serving, until
 from tools.base import Case
 
@@ -252,3 +253,21 @@ def test_who_watches_a_resumed_run_sees_what_was_done_before(
     told = [note.data["n"] for note in feed._notes if note.event == "step"]
     assert told[:5] == list(range(5))
     assert told == list(range(len(told)))
+
+
+def test_who_sees_that_a_run_has_ended_finds_what_may_be_asked_next(
+    tmp_path: Path, case_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with asking(tmp_path, case_folder) as (server, scan):
+        seen: list[dict[str, Any]] = []
+        put_run = Database.put_run
+
+        def watched(self: Database, ident: str, of_scan: str, talk: str | None, record: Mapping[str, Any]) -> None:
+            if record["state"] == "done":
+                seen.append(server.get(f"/api/runs/{ident}"))  # just before the end is recorded
+            put_run(self, ident, of_scan, talk, record)
+
+        monkeypatch.setattr(Database, "put_run", watched)
+        made = server.ask(scan, LESIONS)
+    assert made["next"]
+    assert [one["state"] for one in seen] == ["running"]
