@@ -6,22 +6,15 @@ from difflib import get_close_matches
 from functools import cache
 
 from agent.errors import UsageError
-from agent.patient_facts import check_fact
+from agent.patient_facts import check_fact, facts_with_bounds
 from agent.query import load_kinds
-from tools.rules.model import load_rules
-from tools.rules.table import TableRule
-
-_GENERAL = frozenset({"sex", "cirrhosis"})
-"""Facts that belong to any account of a patient, whether or not a rule asks for them."""
 
 
 @cache
 def known_facts() -> tuple[str, ...]:
     """Names of all facts that can be declared: those that rules and kinds of questions take, and general ones."""
-    rules = (rule for rule in load_rules().values() if isinstance(rule, TableRule))
-    asked = {one.declared.strip().lower() for rule in rules for one in rule.inputs.values() if one.declared}
     steps = (step for kind in load_kinds().values() for step in kind.chain if step.tool == "declared")
-    return tuple(sorted(_GENERAL | asked | {str(step.args["fact"]) for step in steps if "fact" in step.args}))
+    return tuple(sorted(facts_with_bounds() | {str(step.args["fact"]) for step in steps if "fact" in step.args}))
 
 
 def parse_patient(text: str | None) -> tuple[tuple[str, str], ...]:

@@ -47,6 +47,11 @@ def _uses() -> dict[str, tuple[_Use, ...]]:
     return found
 
 
+def facts_with_bounds() -> set[str]:
+    """Names of the facts that rules take, and of general ones."""
+    return {*_WORDS, *_uses()}
+
+
 def check_fact(fact: str, text: str) -> None:
     """Refuse a value that a fact cannot have.
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tools.base import Case, Maker, tool
 from tools.lesion_facts import LesionFacts
 from tools.lesion_list import METHOD, lesion_list, nothing
-from tools.ontology import load_ontology
+from tools.lesion_row import MEASURED, NO_ORGAN, place_of_row, row_evidence
 from tools.types import Evidence, State
 
 _LISTED = 200
-_MEASURED = (
-    "The {target} has a volume of {value}{pm}; its longest axial diameter is {num.long_axis_mm}{on_slice} and the "
-    "short axis there {num.short_axis_mm}, its longest extent in space {num.feret_mm}, its mean attenuation "
-    "{num.hu_mean}. {detail.where}.{note}"
-)
 
 
 @tool(
@@ -29,7 +22,7 @@ _MEASURED = (
             "not_assessed": "The {targets} were not assessed: {reason}.",
         },
         "lesion": {
-            "measured": _MEASURED,
+            "measured": MEASURED,
             "not_measurable": "The {target} cannot be measured as a whole: {reason}.{at_least}",
         },
     },
@@ -63,30 +56,9 @@ def lesion_table(case: Case, make: Maker, *, structure: str) -> list[Evidence]:
     ]  # fmt: skip
     facts = LesionFacts(case, structure)
     for number, one in enumerate(listed, start=1):
-        whole, row = not one.cut, facts.row(one)
-        row |= _where(row, apart=facts.apart(one))
-        made.append(
-            make(
-                "lesion", f"{structure}#{number}", unit="cm3", method="voxel count × |det affine| of one component",
-                state=State.MEASURED if whole else State.NOT_MEASURABLE,
-                value=round(one.volume, 6) if whole else None,
-                lower_bound=None if whole else round(one.volume, 6),
-                uncertainty=round(one.volume_pm, 6) if whole else None,
-                reason=None if whole else "it is cut off by the field of view (" + ", ".join(one.cut) + ")",
-                slice=case.scan.orientation.file_slice(one.axes.k), details=row,
-            )
-        )  # fmt: skip
+        row = facts.row(one)
+        row["place"], lies = place_of_row(row, apart=facts.apart(one))
+        row["where"] = "Its label names no organ" if row["place"] == NO_ORGAN else f"It lies {lies}"
+        at = case.scan.orientation.file_slice(one.axes.k)
+        made.append(row_evidence(make, f"{structure}#{number}", one, row, at))
     return made
-
-
-def _where(row: dict[str, Any], *, apart: bool) -> dict[str, str]:
-    """Where a lesion lies, as a name and as a sentence without its full stop."""
-    ontology = load_ontology()
-    if row["organ"] is None:
-        return {"place": "no organ", "where": "Its label names no organ"}
-    name = ontology.get(row["organ"]).name
-    if apart:
-        return {"place": f"apart from the {name}", "where": f"It lies apart from the {name} as labelled"}
-    name = ontology.get(row["region"] or row["organ"]).name
-    # What bears a number takes no article: "in liver segment 6".
-    return {"place": name, "where": f"It lies in {'' if name[-1].isdigit() else 'the '}{name}"}

@@ -9,6 +9,7 @@ from tools.base import Case, Maker, tool
 from tools.lesion_classes import labelled_as
 from tools.lesion_facts import LesionFacts, depth
 from tools.lesion_list import METHOD, Lesion, LesionList, lesion_list, none_counts
+from tools.lesion_row import MEASURED, cut_off, place_of_row, row_evidence
 from tools.ontology import load_ontology
 from tools.types import Evidence, State
 
@@ -17,11 +18,6 @@ _UNITS: dict[str, str | None] = {
 }  # fmt: skip
 _HOW = METHOD + "; numbered by volume, the largest being the first"
 _VISIBLE = "only what is seen of it counts: it is cut off by the field of view"
-_ROW = (
-    "The {target} has a volume of {value}{pm}; its longest axial diameter is {num.long_axis_mm}{on_slice} and the "
-    "short axis there {num.short_axis_mm}, its longest extent in space {num.feret_mm}, its mean attenuation "
-    "{num.hu_mean}. {detail.where}.{note}"
-)
 
 
 def _says(what: str, measured: str) -> dict[str, str]:
@@ -34,7 +30,7 @@ def _says(what: str, measured: str) -> dict[str, str]:
 
 
 ROW_SAYS = {
-    **_says("size", _ROW),
+    **_says("size", MEASURED),
     "not_measurable": "The {target} cannot be measured as a whole: {reason}.{at_least}",
     "not_assessed": "The {target} was not assessed: {reason}.",
 }
@@ -119,7 +115,7 @@ class _Row:
 def _row(case: Case, facts: LesionFacts, name: str, found: LesionList, number: int) -> _Row:
     one = found.lesions[number - 1]
     details = facts.row(one)
-    details["lies"] = _lies(details, apart=facts.apart(one))
+    details["place"], details["lies"] = place_of_row(details, apart=facts.apart(one))
     # Lower case, it follows other words; as a sentence of its own it begins with a capital.
     details["where"] = f"It lies {details['lies']}"
     label = labelled_as(case, name, one)
@@ -132,19 +128,7 @@ def lesion_row(case: Case, make: Maker, facts: LesionFacts, name: str, found: Le
 
 
 def _whole(make: Maker, row: _Row) -> Evidence:
-    one, cut = row.one, bool(row.one.cut)
-    return make(
-        "lesion", row.target, unit="cm3", method="voxel count × |det affine| of one component",
-        state=State.NOT_MEASURABLE if cut else State.MEASURED,
-        value=None if cut else round(one.volume, 6),
-        lower_bound=round(one.volume, 6) if cut else None,
-        uncertainty=None if cut else round(one.volume_pm, 6),
-        reason=_also(_cut(one), row.label), slice=row.slice, details=row.details,
-    )  # fmt: skip
-
-
-def _cut(one: Lesion) -> str | None:
-    return f"it is cut off by the field of view ({', '.join(one.cut)})" if one.cut else None
+    return row_evidence(make, row.target, row.one, row.details, row.slice, row.label)
 
 
 def _also(*reasons: str | None) -> str | None:
@@ -155,7 +139,7 @@ def _told(case: Case, make: Maker, name: str, found: LesionList, number: int) ->
     facts = LesionFacts(case, name)
     row = _row(case, facts, name, found, number)
     one = row.one
-    cut = _also(_cut(one), row.label) if one.cut else None
+    cut = _also(cut_off(one), row.label) if one.cut else None
     sized: dict[str, Any] = {"state": State.NOT_MEASURABLE if cut else State.MEASURED, "reason": cut or row.label}
     seen: dict[str, Any] = {
         "state": State.MEASURED, "reason": _also(_VISIBLE if cut else None, row.label), "method": _HOW,
@@ -196,18 +180,3 @@ def _told(case: Case, make: Maker, name: str, found: LesionList, number: int) ->
             **seen,
         ),
     ]  # fmt: skip
-
-
-def _lies(row: dict[str, Any], *, apart: bool) -> str:
-    """Where a lesion lies, completing "it lies …"; `row` is given the name of the place."""
-    ontology = load_ontology()
-    if row["organ"] is None:
-        row["place"] = "no organ"
-        return "in no organ that its label names"
-    organ = ontology.get(row["organ"]).name
-    if apart:
-        row["place"] = f"apart from the {organ}"
-        return f"apart from the {organ} as labelled"
-    row["place"] = name = ontology.get(row["region"] or row["organ"]).name
-    # What bears a number takes no article: "in liver segment 6".
-    return f"in {'' if name[-1].isdigit() else 'the '}{name}"

@@ -220,7 +220,8 @@ def _spans(tokens: Sequence[Token], items: Sequence[Item]) -> dict[int, tuple[in
 def _not_understood(
     found: Misfit, asked: Unclear, names: dict[tuple[str, ...], str], help_: Help | None, asks: tuple[Ask, Ask]
 ) -> NotUnderstood:
-    reason = no_diagnosis(asked.text) or found.reason
+    undiagnosed = no_diagnosis(asked.text)
+    reason = undiagnosed or found.reason
     if help_ is None:
         return NotUnderstood(text=asked.text, reason=f"{reason}.")
     typos = {word: known for word in found.unknown if (known := likely_typo(word))}
@@ -229,6 +230,6 @@ def _not_understood(
         reason += f" (perhaps {meant})"
     questions = nearest_questions(asked.text, found.concepts, found.structures, help_.available, names)
     offered = choices(asked, found, help_.available, *asks) if help_.asks and asked.items else ()
-    if offered and found.unknown and not no_diagnosis(asked.text):
+    if offered and found.unknown and undiagnosed is None:
         reason = "It is unclear which one is meant"
     return NotUnderstood(text=asked.text, reason=reason + ".", nearest=questions, choices=offered)

@@ -80,9 +80,11 @@ def attempts(
     if before is not None and (inside := _in_there(words)) is not None:
         yield Attempt([*inside, *end], parsed(inside, names))
     plain = Attempt(list(tokens), parsed(tokens, names), plain=True)
-    every = all_of(parsed(together(words, past), names), past)
-    if every is not None:
-        yield Attempt([*together(words, past), *end], every, _ALL_OF_THEM)
+    if past is not None:
+        meant = together(words, past)
+        every = all_of(parsed(meant, names), past)
+        if every is not None:
+            yield Attempt([*meant, *end], every, _ALL_OF_THEM)
     if _MALIGNANT.fullmatch(" ".join(token.text for token in words)):
         return  # whether "it" is a cancer is not whether there is one
     if not (ranked(words) or orders_lesions(plain.items) or _if_ok(words)):

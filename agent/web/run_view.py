@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from html import escape
 from pathlib import Path
-from typing import Literal
 
 import pydantic
 from fastapi.responses import FileResponse, Response
@@ -25,6 +22,7 @@ from agent.runs import RunFolder, Runs
 from agent.trace import verify
 from agent.web.faults import Refused, missing, without_folders
 from agent.web.latest import Latest
+from agent.web.report_files import ReportKind, check_size, sent
 from agent.web.run_shapes import ClaimRef, RunOut, RunRow
 from agent.web.scans import Scans
 from agent.web.steps import Step, steps_of
@@ -34,12 +32,9 @@ from tools.base import Case
 from tools.types import Evidence
 from tools.volume import LabelSet
 
-MOST_REPORT_BYTES = 256 << 20
 _REPORTS_KEPT = 32
 _MASKS_KEPT = 8
 _NAME = re.compile(r"[\w-]{1,100}\.png", re.ASCII)
-_TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "md": "text/markdown; charset=utf-8"}
-_REPORT_CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 class EvidenceView(BaseModel):
@@ -130,7 +125,7 @@ class RunView:
             id=ident, text=describe(every[ident], every).text, evidence=report.evidence[ident], place=place
         )
 
-    def report(self, run: str, kind: Literal["html", "json", "md"], *, download: bool) -> Response:
+    def report(self, run: str, kind: ReportKind, *, download: bool) -> Response:
         """The report.
 
         Raises:
@@ -141,15 +136,8 @@ class RunView:
         path = {"html": folder.report_html, "json": folder.report_json, "md": folder.report_md}[kind]
         if not path.is_file():
             raise missing("file of this run")
-        _check_report(path)
-        # Where it lies on the server's disk is nobody's business: older runs told it in their reports.
-        text = path.read_text(encoding="utf-8")
-        for form in {str(folder.folder), escape(str(folder.folder)), json.dumps(str(folder.folder))[1:-1]}:
-            text = text.replace(f"{form}/", "")
-        headers = {"Content-Security-Policy": _REPORT_CSP}
-        if download:
-            headers["Content-Disposition"] = f'attachment; filename="tumortrace-{run}.{kind}"'
-        return Response(text, media_type=_TYPES[kind], headers=headers)
+        check_size(path)
+        return sent(path.read_text(encoding="utf-8"), kind, folder.folder, f"tumortrace-{run}" if download else None)
 
     def image(self, run: str, name: str) -> FileResponse:
         """A picture of the report.
@@ -213,7 +201,7 @@ class RunView:
         def read() -> Report:
             path = self._folder(row.id).report_json
             try:
-                _check_report(path)
+                check_size(path)
                 return Report.model_validate_json(path.read_bytes())
             except (OSError, pydantic.ValidationError) as error:
                 raise Refused(
@@ -228,11 +216,6 @@ class RunView:
 
 def _weight(masks: LabelSet | None) -> int:
     return sum(layer.nbytes for layer in masks.layers) if masks is not None else 0
-
-
-def _check_report(path: Path) -> None:
-    if path.is_file() and path.stat().st_size > MOST_REPORT_BYTES:
-        raise Refused(413, "too_large", "The run's report is too large to be sent: look at it on the server's machine.")
 
 
 def _file(path: Path, kind: str, name: str | None) -> FileResponse:
